@@ -1,0 +1,1 @@
+"""Measurements, each as ratios against a named baseline in the same run."""

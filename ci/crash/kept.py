@@ -1,0 +1,97 @@
+"""What the suite itself knows of a crash: stacks that it took of a hanging daemon, which processes
+died, and deaths that left nothing behind."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from ci.codec import from_json
+from ci.crash.attribution import HANG, loss_meaning
+from ci.crash.files import read_telling
+from ci.crash.foreign import segfaults
+from ci.journal import read
+from ci.model import CaseResult, Outcome
+
+HANGS = "hang."  # a file of evidence: hang.PROCESS.txt
+SEGFAULTS = "segfault."  # likewise: what the kernel noted of a process that left no core
+CORE_OF_HANG = "core.hang."
+MOST_STACKS = 3
+MISSING = "missing.txt"
+_PROCESS = re.compile(
+    r"(?:Attaching to process|^process|daemon (?:was |is still )?\(?process) (\d+)", re.MULTILINE
+)
+_DIED = frozenset({"crashed", "hung"})
+
+
+def keep_stacks(ledger: Path, evidence: Path) -> None:
+    """Write the stacks in the details of hung cases into the evidence, unless cores tell more."""
+    if not ledger.is_file() or any(evidence.rglob(f"{CORE_OF_HANG}*")):
+        return
+    hung = (case for case in _failed(ledger) if _hung(case) and "#0 " in case.detail)
+    for number, case in enumerate(hung):
+        if number == MOST_STACKS:
+            return
+        evidence.mkdir(parents=True, exist_ok=True)
+        found = _PROCESS.search(f"{case.message}\n{case.detail}")
+        name = f"{HANGS}{found[1] if found else number}.txt"
+        (evidence / name).write_text(case.detail, encoding="utf-8")
+
+
+def keep_segfaults(ledger: Path, evidence: Path) -> None:
+    """Write what the kernel noted of processes that died in the suite and left no core.
+
+    The kernel's log is everybody's: of other processes it tells nothing here.
+    """
+    for log in sorted(evidence.rglob("dmesg.txt")):
+        text = read_telling(log)
+        for pid in sorted(_processes(ledger) - _with_core(evidence)):
+            if told := segfaults(text, pid):
+                (evidence / f"{SEGFAULTS}{pid}.txt").write_text(told, encoding="utf-8")
+
+
+def _processes(ledger: Path) -> set[str]:
+    """Those of the daemons that served the cases that died."""
+    dead = [case for case in _failed(ledger) if _died(case)] if ledger.is_file() else []
+    return {pid for case in dead for pid in _PROCESS.findall(case.message)}
+
+
+def _with_core(evidence: Path) -> set[str]:
+    cores = (path.name for path in evidence.rglob("*core*"))
+    return {number for name in cores for number in re.findall(r"\d+", name)}
+
+
+def nothing_found(ledger: Path, evidence: Path) -> str:
+    """Why deaths that the suite saw have no name; empty when it saw none."""
+    deaths = [case for case in _failed(ledger) if _died(case)] if ledger.is_file() else []
+    if not deaths:
+        return ""
+    times = "once" if len(deaths) == 1 else f"in {len(deaths)} cases"
+    why = _missing(evidence) or "no core of it was found where cores lie"
+    return f"the daemon died or hung {times} and nothing tells of what: {why}"
+
+
+def _missing(evidence: Path) -> str:
+    try:
+        lines = (evidence / MISSING).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return ""
+    return next((line for line in lines if "core" in line), "")
+
+
+def _failed(ledger: Path) -> Iterator[CaseResult]:
+    for event in read(ledger):
+        if event.what == "case":
+            case = from_json(event.data, CaseResult)
+            if case.outcome in (Outcome.FAILED, Outcome.BROKEN):
+                yield case
+
+
+def _hung(case: CaseResult) -> bool:
+    return bool(HANG.search(case.message)) or case.properties.get("verdict") == "hung"
+
+
+def _died(case: CaseResult) -> bool:
+    lost = bool(loss_meaning(case.message))
+    return lost or bool(HANG.search(case.message)) or case.properties.get("verdict") in _DIED

@@ -1,0 +1,1 @@
+"""Evidence policies: what has to be shown before something may be released."""

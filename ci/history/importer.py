@@ -1,0 +1,270 @@
+"""Runs' folders into the history: any order, any number of times, several importers at once."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ci.errors import UsageError
+from ci.history import schema
+from ci.history.database import History
+from ci.model import Outcome
+from ci.report.compare import revision_tuple
+from ci.report.results import NEUTRAL, RunResults, load
+from ci.report.tallies import PIPELINE, Key, Tally, is_loop, tallies
+from ci.report.xml_text import printable
+
+MESSAGE = 500
+NAME = 500
+LONGEST_LINE = 1 << 20
+SAME_MOMENT = 1e-3  # seconds
+SAMPLES = 2000  # of each step of a loop; their median is kept
+
+
+class Imported(enum.StrEnum):
+    """What an import did."""
+
+    NEW = "new"
+    GROWN = "grown"  # it was there, and has gone on since
+    SAME = "same"
+
+
+class Importer:
+    """Imports runs. Keeps the numbers of tests it has met, so that many runs go fast."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self._tests: dict[Key, int] = {}
+        self._signatures: set[str] = set()
+
+    def run(self, folder: Path) -> Imported:
+        """Import one run's folder, all or nothing.
+
+        Raises UsageError when it is none, InfraError when it is damaged or the database fails.
+        """
+        mark = fingerprint(folder)
+        query = select(schema.runs.c.id).where(schema.runs.c.fingerprint == mark)
+        with self.history.reading() as connection:
+            known = connection.scalar(query.limit(1)) is not None
+        return Imported.SAME if known else self.results(load(folder.absolute()), mark)
+
+    def results(self, results: RunResults, mark: str) -> Imported:
+        """Import a run that is read already; ``mark`` tells its states apart."""
+        found = {_test_key(tally): tally for tally in tallies(results)}
+        with self.history.writing() as connection:
+            run_id, before = _claim(connection, results)
+            if before == mark:
+                return Imported.SAME
+            if before:
+                _forget(connection, run_id)
+            row = _run_row(results) | {"fingerprint": mark}
+            del row["name"]  # as it was claimed
+            connection.execute(update(schema.runs).where(schema.runs.c.id == run_id).values(row))
+            _add(connection, schema.hosts, _host_rows(run_id, results))
+            _add(connection, schema.commits, _commit_rows(run_id, results))
+            _add(connection, schema.steps, _step_rows(run_id, results))
+            learnt = self._learn_tests(connection, found.keys())
+            new_signatures = self._learn_signatures(connection, found.values())
+            rows = [_result_row(run_id, learnt[key], tally) for key, tally in found.items()]
+            _add(connection, schema.results, rows)
+        self._tests |= learnt  # only what is committed is remembered
+        self._signatures |= new_signatures
+        return Imported.GROWN if before else Imported.NEW
+
+    def _learn_tests(self, connection: Connection, keys: AbstractSet[Key]) -> dict[Key, int]:
+        known = {key: self._tests[key] for key in keys if key in self._tests}
+        if len(known) < len(keys):
+            missing = sorted(keys - known.keys())
+            known |= _numbers(connection, missing)
+            missing = [key for key in missing if key not in known]
+            rows = [{"suite": s, "host": h, "name": n} for s, h, n in missing]
+            _add(connection, schema.tests, rows, ignore=True)
+            known |= _numbers(connection, missing)
+        return known
+
+    def _learn_signatures(self, connection: Connection, found: Iterable[Tally]) -> set[str]:
+        texts = {name: text for tally in found for name, text in tally.signatures.items()}
+        missing = sorted(texts.keys() - self._signatures)
+        rows = [{"id": name, "text": printable(texts[name])} for name in missing]
+        _add(connection, schema.signatures, rows, ignore=True)
+        return set(missing)
+
+
+def fingerprint(folder: Path) -> str:
+    """The first event is of this run alone; journal and ledgers only grow, so that their sizes tell
+    its states apart. Raises UsageError when there is no journal."""
+    journal = folder / "journal.jsonl"
+    if not journal.is_file():
+        raise UsageError(f"{folder} holds no run", hint="virtci runs lists the runs there are")
+    files = sorted((journal, *folder.glob("suites/*/*/ledger.jsonl")))
+    sizes = [f"{f.relative_to(folder)} {f.stat().st_size}" for f in files if f.is_file()]
+    with journal.open("rb") as file:
+        first = file.readline(LONGEST_LINE)
+    return hashlib.sha256(first + "\n".join(sizes).encode(errors="replace")).hexdigest()
+
+
+def _claim(connection: Connection, results: RunResults) -> tuple[int, str]:
+    """The run's number, its row locked, and the mark of what is there of it (empty: nothing).
+
+    Another run of the same name (each build of a job may call its folder so) keeps its row; this
+    one is then named with the moment at which it began.
+    """
+    row = _run_row(results) | {"fingerprint": ""}
+    began = datetime.fromtimestamp(results.started, tz=UTC).strftime("%Y%m%dT%H%M%S.%f")
+    for name in (row["name"], f"{row['name'][:170]}@{began}"):
+        _add(connection, schema.runs, [row | {"name": name}], ignore=True)
+        columns = (schema.runs.c.id, schema.runs.c.fingerprint, schema.runs.c.started)
+        query = select(*columns).where(schema.runs.c.name == name)
+        found = connection.execute(query.with_for_update()).one()
+        if abs(found.started - results.started) < SAME_MOMENT:
+            return found.id, found.fingerprint
+    raise AssertionError("a name with the moment in it is of one moment")
+
+
+def _forget(connection: Connection, run_id: int) -> None:
+    for table in (schema.hosts, schema.commits, schema.steps, schema.results):
+        connection.execute(delete(table).where(table.c.run_id == run_id))
+
+
+def _add(
+    connection: Connection, table: Any, rows: list[dict[str, Any]], *, ignore: bool = False
+) -> None:
+    if not rows:
+        return
+    statement: Any = insert(table)
+    if ignore:
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        statement = dialect.insert(table).on_conflict_do_nothing()
+    connection.execute(statement, rows)
+
+
+def _numbers(connection: Connection, keys: list[Key]) -> dict[Key, int]:
+    wanted = set(keys)
+    found: dict[Key, int] = {}
+    table = schema.tests.c
+    for suite, host in sorted({key[:2] for key in keys}):
+        query = select(table.id, table.name).where(table.suite == suite, table.host == host)
+        for number, name in connection.execute(query):
+            if (suite, host, name) in wanted:
+                found[suite, host, name] = number
+    return found
+
+
+def _test_key(tally: Tally) -> Key:
+    """PostgreSQL takes no zero bytes, and names are bounded there."""
+    return (_fit(tally.suite, 100), _fit(tally.host, 100), _fit(tally.name, NAME))
+
+
+def _fit(text: str, limit: int) -> str:
+    """A name as long as its column; what is cut off is told apart by its digest."""
+    found = printable(text)
+    if len(found) <= limit:
+        return found
+    return f"{found[: limit - 9]}~{hashlib.sha256(found.encode()).hexdigest()[:8]}"
+
+
+def _run_row(results: RunResults) -> dict[str, Any]:
+    tested = revision_tuple(results)
+    return {
+        "name": _fit(results.id, 200),
+        "plan": printable(Path(results.header.plan).stem),
+        "plan_digest": printable(results.header.plan_digest)[:64],
+        "virtci": printable(results.header.virtci)[:50],
+        "folder": printable(results.folder),
+        "started": results.started,
+        "ended": results.ended,
+        "finished": results.finished,
+        "outcome": "refused" if results.refused else str(results.outcome),
+        "source": printable(tested.get("source", "")),
+        "packages": printable(tested.get("packages", "")),
+    }
+
+
+def _host_rows(run_id: int, results: RunResults) -> list[dict[str, Any]]:
+    return [
+        {
+            "run_id": run_id,
+            "host": _fit(one.host, 100),
+            "kernel": printable(one.kernel),
+            "hypervisor": printable(one.hypervisor_version),
+            "libvirt": printable(one.libvirt_version),
+        }
+        for one in results.deployments
+    ]
+
+
+def _commit_rows(run_id: int, results: RunResults) -> list[dict[str, Any]]:
+    found = results.tree.commits if results.tree else ()
+    return [
+        {
+            "run_id": run_id,
+            "position": position,
+            "commit_id": printable(one.id)[:64],
+            "author": printable(one.author),
+            "date": printable(one.date)[:40],
+            "subject": printable(one.subject),
+        }
+        for position, one in enumerate(found)
+    ]
+
+
+def _result_row(run_id: int, test_id: int, tally: Tally) -> dict[str, Any]:
+    neutral = sum(tally.counts[one] for one in NEUTRAL if one is not Outcome.PASSED)
+    return {
+        "run_id": run_id,
+        "test_id": test_id,
+        "outcome": str(tally.worst),
+        "passed": tally.counts[Outcome.PASSED],
+        "failed": tally.counts[Outcome.FAILED],
+        "broken": tally.counts[Outcome.BROKEN],
+        "neutral": neutral,
+        "seconds": tally.seconds,
+        "signature": next(iter(tally.signatures), None),
+        "message": printable(tally.message)[:MESSAGE],
+    }
+
+
+def _step_rows(run_id: int, results: RunResults) -> list[dict[str, Any]]:
+    """Steps of the pipeline that ended well, and the median of each step of each loop."""
+    rows = [
+        _step_row(run_id, (PIPELINE, "", step.name), [step.seconds], 1)
+        for step in results.steps
+        if step.state == "done" and not step.name.startswith("suites/")
+    ]
+    for suite in results.suites:
+        samples: dict[str, list[float]] = defaultdict(list)
+        counts: dict[str, int] = defaultdict(int)
+        for case in suite.cases:
+            if not is_loop(case) or case.outcome is not Outcome.PASSED:
+                continue
+            for name, seconds in case.steps.items():
+                counts[name] += 1
+                if len(samples[name]) < SAMPLES:
+                    samples[name].append(seconds)
+        rows += [
+            _step_row(run_id, (suite.suite, suite.host, name), seconds, counts[name])
+            for name, seconds in samples.items()
+        ]
+    return rows
+
+
+def _step_row(run_id: int, key: Key, seconds: list[float], count: int) -> dict[str, Any]:
+    suite, host, name = key
+    return {
+        "run_id": run_id,
+        "suite": _fit(suite, 100),
+        "host": _fit(host, 100),
+        "step": _fit(name, 200),
+        "count": count,
+        "seconds": median(seconds),
+    }

@@ -1,0 +1,1 @@
+"""A small webhook: who calls is proven, then an order is made. Knows nothing of Jenkins."""

@@ -1,0 +1,1 @@
+"""Jenkins: jobs as code, orders and their results, the Jenkinsfile checked."""

@@ -1,0 +1,296 @@
+"""Host kind ``nested``: a real Xen or KVM host inside QEMU on this machine, of an image of ours."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Self
+
+import msgspec
+
+from ci.deadline import Deadline, wait_until
+from ci.errors import InfraError, UsageError, VirtciError
+from ci.model import Access, Record
+from ci.nested import accel, elsewhere, process
+from ci.nested.entry import local_power, write_entry
+from ci.nested.image import Image, build_image
+from ci.nested.outer import Outer
+from ci.nested.outer_boot import Wanted
+from ci.nested.qemu import Machine, launch_command
+from ci.nested.recipe import DRIVERS, Flavour, image_recipe
+from ci.run import Step
+from ci.shell import LocalShell, Shell
+from ci.ssh_uri import connection_uri, known_hosts_line, ssh_argv, write_ssh_command
+
+ADDRESS = "127.0.0.1"
+USER = "root"
+END_SECONDS = 30.0
+LAUNCH_SECONDS = 20.0
+KVM_BOOT_SECONDS = 60.0
+GREETING_SECONDS = 20.0
+PORT_TRIES = 5
+_READY = "/usr/lib/virtci/ready"
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
+_PORT_TAKEN = "Could not set up host forwarding rule"
+_TAIL_LINES = 30
+
+Mebibytes = Annotated[int, msgspec.Meta(ge=256, le=65536)]
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+
+
+class NestedHost(Record, frozen=True, kw_only=True, tag_field="kind", tag="nested"):
+    """``[[hosts]] kind = "nested"``. ``ssh_port`` 0 is any free one; the host is ended by itself
+    after ``minutes_to_live``. With ``outer`` it is booted there, by libvirt."""
+
+    name: str = "nested"
+    hypervisor: Flavour = "xen"
+    memory_mib: Mebibytes = 1536
+    dom0_mib: Mebibytes = 768
+    cpus: Annotated[int, msgspec.Meta(ge=1, le=32)] = 1
+    ssh_port: Port = 0
+    boot_seconds: Annotated[int, msgspec.Meta(ge=10)] = 180
+    minutes_to_live: Annotated[int, msgspec.Meta(ge=1)] = 240
+    outer: Outer | None = None
+
+    def __post_init__(self) -> None:
+        if self.hypervisor == "xen" and self.dom0_mib + 256 > self.memory_mib:
+            raise ValueError(
+                f"dom0_mib = {self.dom0_mib} leaves no room for guests in "
+                f"memory_mib = {self.memory_mib}; at least 256 MiB must be left"
+            )
+
+    def located(self, base: Path) -> Self:
+        """With the outer host's files as absolute paths."""
+        return msgspec.structs.replace(self, outer=self.outer and self.outer.located(base))
+
+    def decided(self) -> tuple[str, ...]:
+        recipe = image_recipe(self.hypervisor)
+        what = f"Xen {recipe.xen_version}" if recipe.xen_version else "KVM"
+        dom0 = f", of them {self.dom0_mib} for dom0" if recipe.xen_version else ""
+        build = f"build a {what} host on Debian {recipe.suite} unless it is cached"
+        if self.outer:
+            return (
+                build,
+                f"upload it to {self.outer.jump.address}:{self.outer.place} unless it is there",
+                f"boot it by {self.outer.uri}: {self.memory_mib} MiB{dom0}",
+                f"KVM ({self.outer.cpu}) if it is there with nested on, else TCG; SSH through it",
+            )
+        return (
+            build,
+            f"boot it in QEMU: {self.memory_mib} MiB{dom0}",
+            f"SSH on {ADDRESS}:{self.ssh_port or 'any free port'}; KVM if it works, else TCG",
+        )
+
+    def acquire(self, step: Step) -> Access:
+        """Boot the host and wait until its libvirtd answers. The image is built if need be.
+
+        Raises InfraError with the console's tail when it does not come up, and then ends it.
+        """
+        if wanted := self.wanted:
+            return elsewhere.acquire(wanted, step)
+        image = build_image(step.shell, step.deadline, say=step.say, flavour=self.hypervisor)
+        accelerator = accel.best(step.shell, step.deadline)
+        if accelerator == "kvm":
+            try:
+                return self._boot(image, "kvm", min(self.boot_seconds, KVM_BOOT_SECONDS), step)
+            except InfraError as error:
+                step.say(f"no use of KVM, going on without: {error.message}")
+                accel.distrust_kvm()
+        return self._boot(image, "tcg", self.boot_seconds, step)
+
+    def still_up(self, access: Access, deadline: Deadline) -> bool:
+        """Whether this very boot of the host runs and can be reached."""
+        if wanted := self.wanted:
+            return elsewhere.still_up(access, wanted, deadline)
+        if not process.is_ours(access.pid, _pidfile(access)):
+            return False
+        try:
+            done = LocalShell().run(ssh_argv(access, "cat", _BOOT_ID), deadline)
+        except VirtciError:
+            return False
+        return done.ok and done.stdout.strip() == access.boot_id
+
+    def release(self, access: Access, deadline: Deadline) -> None:
+        """End the host; nothing happens when it is gone."""
+        if wanted := self.wanted:
+            elsewhere.release(access, wanted, deadline)
+            return
+        process.end(_pidfile(access), deadline)
+
+    @property
+    def wanted(self) -> Wanted | None:
+        """The same as its outer host is told; None on this machine."""
+        if self.outer is None:
+            return None
+        return Wanted(
+            name=self.name,
+            flavour=self.hypervisor,
+            outer=self.outer,
+            memory_mib=self.memory_mib,
+            dom0_mib=self.dom0_mib,
+            cpus=self.cpus,
+            port=self.ssh_port,
+            boot_seconds=self.boot_seconds,
+            seconds_to_live=self.minutes_to_live * 60,
+        )
+
+    def _boot(
+        self, image: Image, accelerator: accel.Accelerator, seconds: float, step: Step
+    ) -> Access:
+        for attempt in range(1, PORT_TRIES + 1):
+            port = self.ssh_port or free_port()
+            machine = self._machine(image, accelerator, port, step.folder)
+            if process.end(machine.pidfile, step.deadline):
+                step.say("ended the QEMU that an interrupted run had left in this folder")
+            step.say(f"booting {image.key} with {accelerator}, SSH on {ADDRESS}:{port}")
+            if _launched(machine, step.shell, step.deadline):
+                return self._come_up(machine, step, seconds)
+            _explain_port(self.ssh_port, port, attempt)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _machine(
+        self, image: Image, accelerator: accel.Accelerator, port: int, folder: Path
+    ) -> Machine:
+        return Machine(
+            name=self.name,
+            image=image,
+            accelerator=accelerator,
+            memory_mib=self.memory_mib,
+            dom0_mib=self.dom0_mib,
+            cpus=self.cpus,
+            port=port,
+            folder=str(folder),
+            seconds_to_live=self.minutes_to_live * 60,
+        )
+
+    def _come_up(self, machine: Machine, step: Step, seconds: float) -> Access:
+        with ExitStack() as on_failure:
+            on_failure.callback(_end, machine)
+            access = _unproven(self, machine)
+            limit = step.deadline.within(seconds)
+            boot_id = _await_libvirt(machine, access, step.shell, limit)
+            pid = process.running(machine.pidfile)[0]
+            on_failure.pop_all()
+        write_entry(step.folder, access, machine.uuid, local_power(machine))
+        step.say(f"{self.name} is up: ssh {USER}@{ADDRESS} -p {machine.port}")
+        return msgspec.structs.replace(
+            access, boot_id=boot_id, pid=pid, emulated=machine.accelerator == "tcg"
+        )
+
+
+def _end(machine: Machine) -> None:
+    """End a host that did not come up, whatever is left of the step's time."""
+    process.end(machine.pidfile, Deadline.after(END_SECONDS))
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((ADDRESS, 0))
+        return int(probe.getsockname()[1])
+
+
+def _launched(machine: Machine, shell: Shell, deadline: Deadline) -> bool:
+    """Start QEMU; False when the port was taken. Raises InfraError when it does not start."""
+    if _listens(machine.port):
+        return False
+    limit = deadline.within(LAUNCH_SECONDS)
+    done = shell.run(launch_command(machine), limit, log=machine.log)
+    if done.ok:
+        wait_until("QEMU's start", lambda: _started(machine), limit, every=0.1)
+    log = machine.log.read_text(errors="replace")
+    if done.ok and process.running(machine.pidfile):
+        return True
+    if _PORT_TAKEN in log:
+        return False
+    hint = "apt-get install qemu-system-x86 util-linux coreutils"
+    raise InfraError("QEMU does not start", hint=hint, detail=log.strip() or done.tail(5))
+
+
+def _started(machine: Machine) -> bool:
+    """It listens, or it has said why not. QEMU opens its port last, after its pid file."""
+    if machine.log.stat().st_size:
+        return not process.running(machine.pidfile)
+    return bool(process.running(machine.pidfile)) and _listens(machine.port)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((ADDRESS, port)) == 0
+
+
+def _explain_port(wanted: int, port: int, attempt: int) -> None:
+    if wanted:
+        raise UsageError(
+            f"port {port} of {ADDRESS} is taken, so the nested host cannot have its SSH there",
+            hint="leave ssh_port out of the plan, then any free port is used",
+        )
+    if attempt == PORT_TRIES:
+        raise InfraError(f"{PORT_TRIES} ports that were free a moment ago were taken by others")
+
+
+def _await_libvirt(machine: Machine, access: Access, shell: Shell, deadline: Deadline) -> str:
+    """The boot id that the host tells over SSH once its libvirtd answers."""
+    try:
+        wait_until("SSH of the nested host", lambda: _answers(machine), deadline, every=0.5)
+        done = shell.run(ssh_argv(access, _READY), deadline)
+    except InfraError as error:
+        raise _not_up(machine, error.message) from None
+    facts = dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
+    if not done.ok or "boot_id" not in facts:
+        raise _not_up(machine, done.tail(10))
+    return facts["boot_id"].strip()
+
+
+def _answers(machine: Machine) -> bool:
+    """Whether sshd greets. Raises InfraError when QEMU has ended."""
+    if not process.running(machine.pidfile):
+        raise InfraError("QEMU ended by itself")
+    try:
+        # QEMU takes the connection at once; a host under load is slow to greet
+        with socket.create_connection((ADDRESS, machine.port), timeout=GREETING_SECONDS) as probe:
+            return probe.recv(4).startswith(b"SSH-")
+    except OSError:
+        return False
+
+
+def _not_up(machine: Machine, why: str) -> InfraError:
+    console = machine.console
+    text = console.read_text(errors="replace").replace("\r", "") if console.exists() else ""
+    tail = "\n".join(text.splitlines()[-_TAIL_LINES:])
+    log = machine.log.read_text(errors="replace").strip()
+    return InfraError(
+        f"the nested host {machine.name} did not come up: {why}",
+        hint=f"its whole console is in {console}",
+        detail=f"{log}\n{tail}".strip() or "the console is empty",
+    )
+
+
+def _unproven(host: NestedHost, machine: Machine) -> Access:
+    """How the host will be reached, before it is known to be up."""
+    hypervisor = DRIVERS[host.hypervisor]
+    folder = Path(machine.folder)
+    known_hosts = folder / "known_hosts"
+    line = known_hosts_line(ADDRESS, machine.port, machine.image.host_key)
+    known_hosts.write_text(line, encoding="ascii")
+    key = machine.image.client_key
+    command = write_ssh_command(folder, key=key, known_hosts=str(known_hosts))
+    return Access(
+        name=host.name,
+        address=ADDRESS,
+        port=machine.port,
+        user=USER,
+        key=key,
+        known_hosts=str(known_hosts),
+        hypervisor=hypervisor,
+        uri=connection_uri(
+            hypervisor, user=USER, address=ADDRESS, port=machine.port, ssh_command=command
+        ),
+        boot_id="",
+        console=str(machine.console),
+    )
+
+
+def _pidfile(access: Access) -> Path:
+    return Path(access.console).with_name("qemu.pid")

@@ -1,0 +1,79 @@
+"""A suite that a command runs on one connection: what it dies of is told without a plan, too.
+
+What a daemon of this machine left is gathered and explained as a run does it for its hosts. Of a
+daemon elsewhere only what the suite itself saw is known: a command is given no way in to its files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ci.crash.rpms import build_of
+from ci.deadline import Deadline
+from ci.deploy.corekeeper import keeping_cores
+from ci.deploy.evidence import gather, mark
+from ci.launch.target import SuiteEnd, Target
+from ci.model import Access
+from ci.pipelines.crashes import Explained, explain_failures, step_name
+from ci.pipelines.target import is_local
+from ci.run import Run
+
+MARK_SECONDS = 30.0
+EVIDENCE_SECONDS = 60.0
+EXPLAIN_SECONDS = 600.0
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@contextmanager
+def watched(run: Run, target: Target, suite: str) -> Iterator[None]:
+    """Note what is on this machine before the suite, and keep the cores that come while it runs."""
+    if not is_local(target.uri):
+        yield
+        return
+    access, folder = _access(target), _evidence(run, target, suite)
+    mark(access, folder, Deadline.after(MARK_SECONDS))
+    with keeping_cores(access, folder):
+        yield
+
+
+def explain_after(
+    run: Run, target: Target, end: SuiteEnd, *, packages: Path | None = None, known: str = ""
+) -> Explained | None:
+    """Name what the suite's failures died of; None when nothing failed."""
+    if not end.failed:
+        return None
+    if is_local(target.uri):
+        folder = _evidence(run, target, end.suite)
+        gather(_access(target), folder, Deadline.after(EVIDENCE_SECONDS))
+    build = build_of(packages, Deadline.after(EXPLAIN_SECONDS)) if packages else None
+    return run.step(
+        step_name(target.host, end.suite),
+        Explained,
+        explain_failures,
+        target.host,
+        end.suite,
+        known,
+        beside=(build,),
+        still_good=lambda _: False,  # it is read anew whenever there is new evidence
+        seconds=EXPLAIN_SECONDS,
+    )
+
+
+def _evidence(run: Run, target: Target, suite: str) -> Path:
+    return run.folder / "evidence" / target.host / suite
+
+
+def _access(target: Target) -> Access:
+    return Access(
+        name=target.host,
+        address="",
+        port=0,
+        user="",
+        key="",
+        known_hosts="",
+        hypervisor=target.hypervisor,
+        uri=target.uri,
+        boot_id=BOOT_ID.read_text().strip(),
+    )

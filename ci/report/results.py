@@ -1,0 +1,249 @@
+"""A run as its journal and ledgers tell it: the one source of every report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from ci.codec import from_json
+from ci.errors import UsageError
+from ci.journal import Event, read
+from ci.model import Build, CaseResult, Deployment, Outcome, Record, Tree, worst
+from ci.report.damage import damage_named
+from ci.report.ledger import LedgerCases, is_iteration
+from ci.run import Done, Failure
+
+T = TypeVar("T")
+NEUTRAL = (Outcome.PASSED, Outcome.UNSUPPORTED, Outcome.SKIPPED, Outcome.WAIVED)
+Vital = tuple[float, float, float, float]
+EXIT_CODES = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.BROKEN: 3}
+
+
+class RunHeader(Record, frozen=True, kw_only=True):
+    """The first event of a journal: what this run was asked for, by which virtci."""
+
+    plan: str
+    plan_digest: str
+    virtci: str
+    plan_text: str = ""
+    changes: tuple[str, ...] = ()
+    title: str = ""
+
+
+class StepResult(Record, frozen=True, kw_only=True):
+    """How a step last ended; ``running`` when it was cut."""
+
+    name: str
+    state: str
+    seconds: float = 0.0
+    blame: str = ""
+    message: str = ""
+    hint: str = ""
+    detail: str = ""
+    retries: int = 0
+
+
+class Said(msgspec.Struct, frozen=True):
+    """The part of a suite's verdict on itself that reports need."""
+
+    statement: str = ""
+    text: str = ""
+    leaks: tuple[str, ...] = ()
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """The part of a loop's options that reports need."""
+
+    seed: int | None = None
+
+
+class SuiteResults(Record, frozen=True, kw_only=True):
+    """One suite on one host: its ledger's cases, and the verdict it gave of itself, if any.
+
+    ``cases`` may be read from the file anew each time: go through them once where possible.
+    ``vitals`` are samples of the daemon: iteration, descriptors, threads, resident KiB.
+    """
+
+    host: str
+    suite: str
+    ledger: str
+    cases: Sequence[CaseResult]
+    verdict: str = ""
+    leaks: tuple[str, ...] = ()
+    seed: int | None = None
+    vitals: tuple[Vital, ...] = ()
+
+    @property
+    def counts(self) -> Counter[Outcome]:
+        if isinstance(self.cases, LedgerCases):
+            return self.cases.counts
+        return Counter(case.outcome for case in self.cases)
+
+    @property
+    def loops(self) -> Counter[Outcome]:
+        """Of the iterations of a loop alone; empty when the suite is none."""
+        if isinstance(self.cases, LedgerCases):
+            return self.cases.loops
+        return Counter(case.outcome for case in self.cases if is_iteration(case.name))
+
+    @property
+    def seconds(self) -> float:
+        """Of all cases together."""
+        if isinstance(self.cases, LedgerCases):
+            return self.cases.seconds
+        return sum(case.seconds for case in self.cases)
+
+
+class RunResults(Record, frozen=True, kw_only=True):
+    """All of a run."""
+
+    folder: str
+    header: RunHeader
+    started: float
+    ended: float
+    finished: bool
+    interrupted: bool
+    steps: tuple[StepResult, ...]
+    suites: tuple[SuiteResults, ...]
+    tree: Tree | None = None
+    build: Build | None = None
+    deployments: tuple[Deployment, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return Path(self.folder).name
+
+    @property
+    def failed_steps(self) -> tuple[StepResult, ...]:
+        return tuple(step for step in self.steps if step.state == "failed")
+
+    @property
+    def product_failed(self) -> bool:
+        """Whether anything failed that is the product's fault, whatever the lab broke beside it."""
+        steps = any(step.blame == "product" for step in self.failed_steps)
+        return steps or any(suite.counts[Outcome.FAILED] for suite in self.suites)
+
+    @property
+    def refused(self) -> bool:
+        """Whether a step found the plan wrong: neither the product's fault nor the lab's."""
+        return any(step.blame == "user" for step in self.failed_steps)
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst of all; a run that proved nothing at all is BROKEN."""
+        found = [outcome for suite in self.suites for outcome in suite.counts]
+        found += [
+            Outcome.BROKEN if step.blame == "lab" else Outcome.FAILED for step in self.failed_steps
+        ]
+        before_suites = not any(step.name.startswith("suites/") for step in self.steps)
+        if not found and self.steps and before_suites and self.finished:
+            return Outcome.PASSED  # ended on purpose before the suites (--until)
+        if found and worst(found) in NEUTRAL:
+            # beside a pass, what is not supported or known takes nothing away; alone it proves none
+            return Outcome.PASSED if Outcome.PASSED in found else Outcome.BROKEN
+        return worst(found)
+
+
+def exit_code(results: RunResults) -> int:
+    """0 passed, 1 the product failed, 2 the plan is wrong, 3 the lab failed or nothing proven."""
+    if results.refused:
+        return UsageError.exit_code
+    return EXIT_CODES[results.outcome]
+
+
+def load(folder: Path) -> RunResults:
+    """Read a run's folder.
+
+    Raises UsageError when there is no run in it, InfraError when one of its files is damaged.
+    """
+    path = folder / "journal.jsonl"
+    if not path.is_file():
+        raise UsageError(f"{folder} holds no run", hint="virtci runs lists the runs there are")
+    events = list(read(path))
+    if not events or events[0].what != "run":
+        raise UsageError(f"{path} does not begin as a run's journal", hint="start a new run")
+    with damage_named(path):
+        return _loaded(folder, events)
+
+
+def _loaded(folder: Path, events: list[Event]) -> RunResults:
+    return RunResults(
+        folder=str(folder),
+        header=from_json(events[0].data, RunHeader),
+        started=events[0].at,
+        ended=events[-1].at,
+        finished=events[-1].what == "ended",
+        interrupted=events[-1].what == "interrupted",
+        steps=_steps(events),
+        suites=tuple(_suites(folder)),
+        tree=_last(events, "source", Tree),
+        build=_last(events, "build", Build),
+        deployments=_all(events, "deploy/", Deployment),
+    )
+
+
+def _steps(events: list[Event]) -> tuple[StepResult, ...]:
+    steps: dict[str, StepResult] = {}
+    retries: Counter[str] = Counter()
+    for event in events:
+        match event.what:
+            case "started":
+                steps[event.name] = StepResult(name=event.name, state="running")
+            case "retried":
+                retries[event.name] += 1
+            case "done":
+                done = from_json(event.data, Done)
+                steps[event.name] = StepResult(
+                    name=event.name, state="done", seconds=done.seconds, retries=retries[event.name]
+                )
+            case "failed":
+                steps[event.name] = _failed(event, retries[event.name])
+    return tuple(steps.values())
+
+
+def _failed(event: Event, retries: int) -> StepResult:
+    failure = from_json(event.data, Failure)
+    return StepResult(
+        name=event.name,
+        state="failed",
+        seconds=failure.seconds,
+        blame=failure.blame,
+        message=failure.message,
+        hint=failure.hint,
+        detail=failure.detail,
+        retries=retries,
+    )
+
+
+def _last(events: list[Event], name: str, kind: type[T]) -> T | None:
+    for event in reversed(events):
+        if event.what == "done" and event.name == name:
+            return from_json(from_json(event.data, Done).value, kind)
+    return None
+
+
+def _all(events: list[Event], prefix: str, kind: type[T]) -> tuple[T, ...]:
+    names = dict.fromkeys(e.name for e in events if e.name.startswith(prefix))
+    found = (_last(events, name, kind) for name in names)
+    return tuple(record for record in found if record is not None)
+
+
+def _suites(folder: Path) -> Iterator[SuiteResults]:
+    ledgers = sorted(folder.glob("suites/*/*/ledger.jsonl"), key=lambda path: path.stat().st_ctime)
+    for ledger in ledgers:
+        cases = LedgerCases(ledger)
+        said = from_json(cases.last("verdict"), Said)
+        yield SuiteResults(
+            host=ledger.parent.parent.name,
+            suite=ledger.parent.name,
+            ledger=str(ledger.relative_to(folder)),
+            cases=cases,
+            verdict=said.statement or said.text,
+            leaks=said.leaks,
+            seed=from_json(cases.last("soak"), Asked).seed,
+            vitals=from_json(cases.last("vitals", b"[]"), tuple[Vital, ...]),
+        )

@@ -1,0 +1,313 @@
+"""The one door to libvirt: every call has a deadline, is recorded, and is blamed for what it does.
+
+``Session`` is a connection; it hands out ``Handle``s, which stand for libvirt's own objects and
+have all their methods. Errors of libvirt come through as ``libvirt.libvirtError``; a call that
+killed the daemon raises DaemonCrashed, one that did not return in time CallHung.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import libvirt
+
+from ci.errors import ProductError
+from suites.hypervisor import daemon as daemons
+from suites.hypervisor.calls import CRASHED, HUNG, OK, Recorder, argument_class
+from suites.hypervisor.watchdog import Pending, Watchdog
+
+CALL_SECONDS = 30.0
+LONG_SECONDS = 150.0  # calls that move memory or disks
+LONG = ("Save", "Restore", "CoreDump", "Migrate", "Snapshot", "Wipe", "Clone", "Upload", "Build")
+BROKEN_GRACE = 0.2  # the same for a connection that is found broken later
+CRASH_GRACE = 3.0  # seconds from a broken connection to the end of a process that dumps its core
+# methods of the binding that are loops over a C function, or call one by another name
+OTHER_NAMES = {
+    "listDomainsID": "virConnectListDomains",
+    "sendAll": "virStreamSendAll",
+    "recvAll": "virStreamRecvAll",
+    "sparseSendAll": "virStreamSparseSendAll",
+    "sparseRecvAll": "virStreamSparseRecvAll",
+}
+
+
+class DaemonCrashed(ProductError):  # noqa: N818 - reads as what happened
+    """The daemon ended during or right after a call."""
+
+
+class CallHung(ProductError):  # noqa: N818 - reads as what happened
+    """A call did not return before its deadline and was ended from outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Method:
+    function: str  # libvirt's C name; empty when the binding answers by itself
+    names: tuple[str, ...]
+    seconds: float
+
+
+_methods: dict[tuple[Any, str], _Method] = {}
+
+
+def _method(owner: Any, name: str) -> _Method:
+    if (owner, name) not in _methods:
+        _methods[owner, name] = _read_method(owner, name)
+    return _methods[owner, name]
+
+
+def _read_method(owner: Any, name: str) -> _Method:
+    code = getattr(owner, name).__code__
+    called = [n for n in code.co_names if n.startswith("vir") and not hasattr(libvirt, n)]
+    function = OTHER_NAMES.get(name) or (called[0] if called else "")
+    names = code.co_varnames[: code.co_argcount]
+    seconds = LONG_SECONDS if any(word in function for word in LONG) else CALL_SECONDS
+    return _Method(function, names[1:] if names[:1] == ("self",) else names, seconds)
+
+
+def failed_function(error: libvirt.libvirtError) -> str:
+    """The C function that raised ``error``; empty when it came from elsewhere."""
+    return str(getattr(error, "__notes__", [""])[-1])
+
+
+class Handle:
+    """A libvirt object whose calls are watched. ``raw`` is the object itself."""
+
+    __slots__ = ("raw", "session")
+
+    def __init__(self, raw: Any, session: Session) -> None:
+        self.raw = raw
+        self.session = session
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method = _method(type(self.raw), name)
+        function = getattr(self.raw, name)
+
+        def call(*values: Any) -> Any:
+            return self.session.call(method, function, values)
+
+        return call
+
+
+def _unwrap(value: Any, session: Session) -> Any:
+    match value:
+        case Handle():
+            return value.raw
+        case list():
+            return [_unwrap(item, session) for item in value]
+        case _ if callable(value):
+            return _callback(value, session)
+        case _:
+            return value
+
+
+def _callback(function: Callable[..., Any], session: Session) -> Callable[..., Any]:
+    """The same for the same function: it is named again when it is taken back."""
+    if function not in session.callbacks:
+        session.callbacks[function] = _new_callback(function, session)
+    return session.callbacks[function]
+
+
+def _new_callback(function: Callable[..., Any], session: Session) -> Callable[..., Any]:
+    def called(*values: Any) -> Any:
+        return _unwrap(function(*(_wrap(value, session) for value in values)), session)
+
+    return called
+
+
+def _wrap(value: Any, session: Session) -> Any:
+    match value:
+        case list():
+            return [_wrap(item, session) for item in value]
+        case tuple():
+            return tuple(_wrap(item, session) for item in value)
+        case _ if type(value).__module__ == "libvirt":
+            return Handle(value, session)
+        case _:
+            return value
+
+
+class Session:
+    """One connection. Not opened before ``open``; ``connection`` is its virConnect."""
+
+    def __init__(
+        self,
+        uri: str,
+        recorder: Recorder,
+        watchdog: Watchdog,
+        *,
+        patience: float = 1.0,
+        daemon_probe: tuple[str, ...] = (),
+        daemon_backtrace: tuple[str, ...] = (),
+    ) -> None:
+        self.uri = uri
+        self.recorder = recorder
+        self.watchdog = watchdog
+        self.patience = patience  # multiplies every deadline, for slow hosts
+        self.daemon_probe = daemon_probe  # prints pid and start time of a daemon elsewhere
+        self.daemon_backtrace = daemon_backtrace  # prints where the threads of that one stand
+        self.daemon: daemons.Daemon | daemons.RemoteDaemon | None = None
+        self.callbacks: dict[Callable[..., Any], Callable[..., Any]] = {}
+        self._blamed = False  # whether the death of this daemon has been told already
+        self._sockets: tuple[int, ...] = ()
+        self._connection: Handle | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether the driver works on this machine's files: in this process or in a daemon here."""
+        return isinstance(self.daemon, daemons.Daemon) or not self._sockets
+
+    @property
+    def wired(self) -> bool:
+        """Whether the driver is reached over a socket, which can break."""
+        return bool(self._sockets)
+
+    def cut(self) -> None:
+        """Break the connection under everybody who uses it."""
+        daemons.shut(self._sockets)
+
+    def alive(self) -> bool:
+        """Whether the connection can still be used."""
+        if self._connection is None or (self.daemon is not None and not self.daemon.alive()):
+            return False
+        return bool(self._connection.raw.isAlive())
+
+    @property
+    def connection(self) -> Handle:
+        assert self._connection is not None, "the session is not open"
+        return self._connection
+
+    def open(self, *, read_only: bool = False) -> Handle:
+        """Connect. Raises libvirt.libvirtError, CallHung, DaemonCrashed."""
+        run_event_loop()
+        name = "openReadOnly" if read_only else "open"
+        before = daemons.open_sockets()
+        self._connection = self.call(_method(libvirt, name), getattr(libvirt, name), (self.uri,))
+        new = daemons.open_sockets() - before
+        self._sockets = tuple(os.dup(fd) for fd in sorted(new))
+        self.daemon = daemons.identify(self._sockets) or self._remote_daemon()
+        self._blamed = False
+        return self.connection
+
+    def _remote_daemon(self) -> daemons.RemoteDaemon | None:
+        identity = daemons.ask(self.daemon_probe) if self.daemon_probe else ""
+        if not identity:
+            return None
+        return daemons.RemoteDaemon(self.daemon_probe, identity, self.daemon_backtrace)
+
+    def close(self) -> None:
+        """Let go of the connection; never raises."""
+        if self._connection is not None:
+            with contextlib.suppress(libvirt.libvirtError, ProductError):
+                self._connection.close()
+        self._connection = None
+        for fd in self._sockets:
+            os.close(fd)
+        self._sockets = ()
+        if self.daemon is not None:
+            self.daemon.close()
+            self.daemon = None
+
+    def call(self, method: _Method, function: Callable[..., Any], values: tuple[Any, ...]) -> Any:
+        """Call, bounded and recorded. What comes back is wrapped."""
+        plain = tuple(_unwrap(value, self) for value in values)
+        if not method.function:
+            return _wrap(function(*plain), self)
+        self._blame_the_last()
+        self.recorder.begin(method.function)
+        pending = self.watchdog.begin(
+            method.function, method.seconds * self.patience, self._release
+        )
+        outcome, cut, result, began = OK, False, None, time.monotonic()
+        try:
+            result = function(*plain)
+            return _wrap(result, self)
+        except libvirt.libvirtError as error:
+            outcome = error.get_error_code() or libvirt.VIR_ERR_INTERNAL_ERROR
+            cut = error.get_error_domain() == libvirt.VIR_FROM_RPC and not self._answers()
+            error.add_note(method.function)
+            raise
+        finally:
+            outcome = self._judge(pending, outcome, cut=cut)
+            kind = argument_class(method.names, values)
+            self.recorder.add(method.function, kind, outcome, time.monotonic() - began)
+            self.recorder.trail.add(method.function, function, plain, result, outcome)
+            if outcome in (HUNG, CRASHED):
+                self.recorder.trail.end()
+            self._blame(pending, method, kind, outcome)
+
+    def _answers(self) -> bool:
+        """An error about a wire may be about one that the daemon itself tried to use."""
+        return self._connection is not None and bool(self._connection.raw.isAlive())
+
+    def _judge(self, pending: Pending, outcome: int, *, cut: bool) -> int:
+        if self.watchdog.end(pending):
+            # netcat behind SSH keeps the line open when the daemon dies: that looks like a hang
+            died = self.daemon is not None and not self.daemon.alive(wait_seconds=CRASH_GRACE)
+            return CRASHED if died else HUNG
+        if self.daemon is None:
+            return outcome
+        lives = self.daemon.alive(wait_seconds=CRASH_GRACE if cut else 0.0)
+        return outcome if lives else CRASHED
+
+    def _blame(self, pending: Pending, method: _Method, kind: str, outcome: int) -> None:
+        if outcome == HUNG:
+            seconds = method.seconds * self.patience
+            raise CallHung(
+                f"{method.function}({kind}) did not return within {seconds:.0f} s",
+                detail=pending.evidence,
+            ) from None
+        if outcome == CRASHED:
+            self._blamed = True
+            raise DaemonCrashed(f"{method.function}({kind}) {self._death()}") from None
+
+    def _blame_the_last(self) -> None:
+        if self.daemon is not None and not self.daemon.alive():
+            self._blamed = True
+            self.recorder.trail.end()
+            raise DaemonCrashed(f"{self._death()} after {self.recorder.last} had returned")
+
+    def died_unseen(self) -> str:
+        """How the daemon of a broken connection died after a call, if nobody was blamed for it."""
+        if self._blamed or self.daemon is None or self.daemon.alive(wait_seconds=BROKEN_GRACE):
+            return ""
+        self._blamed = True
+        self.recorder.trail.end()
+        return f"{self._death()} after {self.recorder.last} had returned"
+
+    def _death(self) -> str:
+        assert self.daemon is not None
+        return f"crashed the daemon (process {self.daemon.pid})"
+
+    def _release(self) -> str:
+        evidence = (
+            self.daemon.backtrace() if self.daemon else "no daemon on this machine to look at"
+        )
+        daemons.shut(self._sockets)
+        return evidence
+
+
+_loop_lock = threading.Lock()
+_loops: list[threading.Thread] = []
+
+
+def run_event_loop() -> None:
+    """Start libvirt's event loop in a thread, once; to be called before the first connection."""
+    with _loop_lock:
+        if _loops:
+            return
+        libvirt.registerErrorHandler(lambda _context, _error: None, None)  # errors are raised
+        libvirt.virEventRegisterDefaultImpl()
+        loop = threading.Thread(target=_turn, name="libvirt-events", daemon=True)
+        _loops.append(loop)
+        loop.start()
+
+
+def _turn() -> None:
+    while True:
+        libvirt.virEventRunDefaultImpl()

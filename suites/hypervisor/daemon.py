@@ -1,0 +1,149 @@
+"""Which process serves a connection, whether it is still the same one, and where it stands."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import socket
+import stat
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from ci.deadline import Deadline
+from ci.shell import LocalShell
+
+BACKTRACE_SECONDS = 30.0
+REMOTE_SECONDS = 120.0  # an emulated host takes half a minute to write a core
+SSH_FAILED = 255  # of ssh itself, not of what it was to run
+NAMES = ("libvirtd", "virtqemud", "virtxend", "virtproxyd", "virtchd", "virtlxcd")
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """A daemon on this machine: pid and start time name it for ever; ``pidfd`` tells its end."""
+
+    pid: int
+    start: int
+    pidfd: int
+
+    def alive(self, *, wait_seconds: float = 0.0) -> bool:
+        """Whether it still runs, after at most ``wait_seconds`` for its end."""
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        return not poll.poll(wait_seconds * 1000)
+
+    def backtrace(self) -> str:
+        """Where all its threads stand, by gdb; a sentence when gdb cannot tell."""
+        argv = ("gdb", "-batch", "-nx", "-p", str(self.pid), "-ex", "thread apply all bt")
+        state = stopped(self.pid)  # looked at first: gdb stops it, too
+        done = LocalShell().run(argv, Deadline.after(BACKTRACE_SECONDS))
+        return state + (done.stdout or f"no backtrace of process {self.pid}: {done.tail(3)}")
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            os.close(self.pidfd)
+
+
+@dataclass(slots=True)
+class RemoteDaemon:
+    """A daemon on another machine: ``probe`` is a command that prints what names its process.
+
+    It is asked only when the connection broke, since asking costs a login.
+    """
+
+    probe: tuple[str, ...]
+    identity: str
+    where: tuple[str, ...] = ()  # prints the stacks of its threads
+
+    @property
+    def pid(self) -> str:
+        return self.identity
+
+    def alive(self, *, wait_seconds: float = 0.0) -> bool:
+        if not wait_seconds:
+            return True
+        done = LocalShell().run(self.probe, Deadline.after(BACKTRACE_SECONDS))
+        if done.status == SSH_FAILED:  # nobody was asked, so nobody is accused
+            return True
+        return " ".join(done.stdout.split()[:2]) == self.identity
+
+    def backtrace(self) -> str:
+        return remote_backtrace(self.where)
+
+    def close(self) -> None: ...
+
+
+def remote_backtrace(where: tuple[str, ...]) -> str:
+    """What a command prints of a daemon on another machine; a sentence when it cannot tell."""
+    if not where:
+        return "the daemon is on another machine, and nothing tells where it stands"
+    done = LocalShell().run(where, Deadline.after(REMOTE_SECONDS))
+    return done.stdout or f"no backtrace of the daemon elsewhere: {done.tail(3)}"
+
+
+def ask(probe: tuple[str, ...]) -> str:
+    """The pid and start time that the probe prints; empty when it cannot be run."""
+    done = LocalShell().run(probe, Deadline.after(BACKTRACE_SECONDS))
+    return " ".join(done.stdout.split()[:2]) if done.ok else ""
+
+
+def stopped(pid: int) -> str:
+    """A line that says so when somebody stopped the process; empty when it runs or is gone."""
+    with contextlib.suppress(OSError):
+        name, _, rest = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
+        if rest.split()[0] == "T":
+            return f"process {pid} ({name}) is stopped: it was sent SIGSTOP\n"
+    return ""
+
+
+def start_time(pid: int) -> int:
+    """Clock ticks from boot to the start of a process. Raises OSError when there is none."""
+    text = Path(f"/proc/{pid}/stat").read_text()
+    return int(text.rpartition(")")[2].split()[19])
+
+
+def identify(sockets: tuple[int, ...]) -> Daemon | None:
+    """The daemon at the other end of a connection's sockets, if it runs on this machine."""
+    for fd in sockets:
+        pid = _peer(fd)
+        if pid in (1, os.getpid()):  # service managers listen for the daemons that they start
+            pid = _named() if pid == 1 else 0
+        if pid:
+            with contextlib.suppress(OSError):
+                return Daemon(pid, start_time(pid), os.pidfd_open(pid))
+    return None
+
+
+def _peer(fd: int) -> int:
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(fd)) as peer:
+        if peer.family == socket.AF_UNIX:
+            data = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            return int(struct.unpack("3i", data)[0])
+    return 0
+
+
+def _named() -> int:
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (folder / "comm").read_text().strip() in NAMES:
+                return int(folder.name)
+    return 0
+
+
+def open_sockets() -> frozenset[int]:
+    """The descriptors of this process that are sockets."""
+    found = set()
+    for path in tuple(Path("/proc/self/fd").iterdir()):
+        with contextlib.suppress(OSError):
+            if stat.S_ISSOCK(path.stat().st_mode):
+                found.add(int(path.name))
+    return frozenset(found)
+
+
+def shut(sockets: tuple[int, ...]) -> None:
+    """End whatever waits on these sockets. They stay open, so that nobody else gets the number."""
+    for fd in sockets:
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(fd)) as end:
+            end.shutdown(socket.SHUT_RDWR)

@@ -1,0 +1,133 @@
+"""A real daemon of this machine that dies or stops under a command is blamed and named."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ci.codec import from_json
+from ci.deploy.localcores import look
+from ci.journal import read
+from ci.model import CaseResult, Outcome
+from tests.libvirtd import Libvirtd, start_libvirtd
+
+pytestmark = pytest.mark.real
+SECONDS = 120.0
+
+
+@pytest.fixture
+def daemon() -> Iterator[Libvirtd]:
+    with start_libvirtd(respawn=True) as started:
+        yield started
+
+
+@contextmanager
+def command(folder: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
+    """``virtci`` at work, until the block has waited for it."""
+    with (folder / "out").open("wb") as out:
+        process = subprocess.Popen(
+            (sys.executable, "-m", "ci", *words, "--runs", str(folder)), stdout=out, stderr=out
+        )
+        try:
+            yield process
+            process.wait(SECONDS)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def cases(folder: Path) -> list[CaseResult]:
+    """All that the ledgers below a folder of runs tell; of a case its last word."""
+    found = {}
+    for ledger in folder.glob("*/suites/*/*/ledger.jsonl"):
+        for event in read(ledger):
+            if event.what == "case":
+                found[ledger, event.name] = from_json(event.data, CaseResult)
+    return list(found.values())
+
+
+def failed(folder: Path) -> list[CaseResult]:
+    return [case for case in cases(folder) if case.outcome is Outcome.FAILED]
+
+
+def wait_for_cases(
+    folder: Path,
+    count: int,
+    process: subprocess.Popen[bytes],
+    which: Callable[[Path], list[CaseResult]] = cases,
+) -> None:
+    until = time.monotonic() + SECONDS
+    while len(which(folder)) < count:
+        assert process.poll() is None, (folder / "out").read_text()
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_the_process_behind_a_socket_is_found(daemon: Libvirtd) -> None:
+    here = look(daemon.uri)
+    assert here.pid == daemon.pid
+    assert daemon.folder in here.folders
+
+
+def test_a_loops_daemon_that_is_killed_is_named_by_its_core(
+    daemon: Libvirtd, tmp_path: Path
+) -> None:
+    uri = daemon.uri_of("test", "/default")
+    with command(tmp_path, "stress", uri, "--time", "3s") as loop:
+        wait_for_cases(tmp_path, 20, loop)
+        pid = daemon.pid
+        os.kill(pid, signal.SIGABRT)
+    told = {case.suite: case for case in failed(tmp_path)}
+    name = "libvirtd: SIGABRT from outside"
+    assert told.keys() == {"stress.lifecycle", "stress-crashes"}, (tmp_path / "out").read_text()
+    assert f"was process {pid}" in told["stress.lifecycle"].message
+    assert f"[{name}]" in told["stress.lifecycle"].message
+    assert any(f"core.libvirtd.{pid}" in file for file in told["stress-crashes"].files)
+    assert any(file.endswith("reproduce.py") for file in told["stress-crashes"].files)
+    assert name in (tmp_path / "out").read_text()
+
+
+def test_a_conformance_case_in_which_the_daemon_dies_is_named_by_its_core(
+    daemon: Libvirtd, tmp_path: Path
+) -> None:
+    uri = daemon.uri_of("test", "/default")
+    with command(tmp_path, "tck", uri, "identity", "--workers", "1") as suite:
+        wait_for_cases(tmp_path, 5, suite)
+        os.kill(daemon.pid, signal.SIGSEGV)
+    told = [case for case in failed(tmp_path) if "[libvirtd: SIGSEGV from outside]" in case.message]
+    assert told, (tmp_path / "out").read_text()
+    assert all("crashed the daemon" in case.message for case in told)
+    (crash,) = [case for case in failed(tmp_path) if case.suite == "tck-crashes"]
+    (run,) = tmp_path.glob("*-tck-*")
+    scripts = [run / file for file in crash.files if file.endswith("reproduce.py")]
+    again = subprocess.run(
+        (sys.executable, str(scripts[0]), uri, "2"),
+        capture_output=True, text=True, timeout=SECONDS, check=False,
+    )  # fmt: skip
+    assert "2 loops, and the daemon is alive" in again.stdout, scripts[0].read_text()
+
+
+def test_a_daemon_that_is_stopped_under_the_conformance_suite_is_a_named_hang(
+    daemon: Libvirtd, tmp_path: Path
+) -> None:
+    uri = daemon.uri_of("test", "/default")
+    words = ("tck", uri, "identity", "--patience", "0.1", "--workers", "1")
+    with command(tmp_path, *words) as suite:
+        wait_for_cases(tmp_path, 5, suite)
+        pid = daemon.pid
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            wait_for_cases(tmp_path, 1, suite, failed)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    told = [c for c in failed(tmp_path) if "[libvirtd: SIGSTOP from outside]" in c.message]
+    assert told, (tmp_path / "out").read_text()
+    assert "did not return within" in told[0].message

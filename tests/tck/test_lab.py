@@ -1,0 +1,64 @@
+"""The names that a run gives, and what becomes of them when its connection breaks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from suites.hypervisor.calls import Recorder
+from suites.hypervisor.watchdog import Pending, Watchdog
+from suites.tck.lab import PREFIX, Lab, Options
+from suites.tck.sweep import sweep
+
+
+def given_up(pending: Pending) -> None:
+    raise AssertionError(pending.function)
+
+
+def new_lab() -> Lab:
+    return Lab(Options("test:///default"), Recorder(), Watchdog(given_up))
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    made = new_lab()
+    yield made
+    sweep(made.connection)
+    made.close()
+
+
+def stem(name: str) -> str:
+    return name.rpartition("-")[0]
+
+
+def test_two_runs_have_no_name_in_common(lab: Lab) -> None:
+    other = new_lab()
+    assert stem(lab.name()) != stem(other.name())
+    assert lab.name().startswith(PREFIX)
+
+
+def test_names_differ_after_the_connection_broke(lab: Lab) -> None:
+    shared, name, folder = lab.shared().name(), lab.name(), lab.folder
+    lab.session.close()
+    assert lab.shared().name() != shared
+    assert stem(lab.name()) != stem(name)
+    assert lab.folder != folder
+    assert lab.reconnected
+
+
+def test_what_was_kept_goes_after_the_connection_broke(lab: Lab) -> None:
+    shared = lab.shared().name()
+    lab.session.close()
+    again = lab.shared().name()
+    sweep(lab.connection, prefix=lab.prefix, keep=lab.kept)
+    names = {domain.name() for domain in lab.connection.listAllDomains(0)}
+    assert again in names
+    assert shared not in names
+
+
+def test_the_first_connection_is_no_new_one(lab: Lab) -> None:
+    name = lab.name()
+    assert lab.connection is not None
+    assert stem(lab.name()) == stem(name)
+    assert not lab.reconnected

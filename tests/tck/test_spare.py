@@ -1,0 +1,85 @@
+"""A domain goes from case to case only as long as it is what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import libvirt
+import pytest
+
+from suites.hypervisor.api import Handle
+from suites.hypervisor.calls import Recorder
+from suites.hypervisor.watchdog import Pending, Watchdog
+from suites.tck.lab import Lab, Options
+from suites.tck.sweep import sweep
+
+
+def given_up(pending: Pending) -> None:
+    raise AssertionError(pending.function)
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    made = Lab(Options("test:///default"), Recorder(), Watchdog(given_up))
+    yield made
+    sweep(made.connection)
+    made.close()
+
+
+def borrow(lab: Lab) -> Handle:
+    def make() -> Handle:
+        domain: Handle = lab.connection.defineXML(str(lab.domain()))
+        domain.create()
+        return domain
+
+    return lab.spares.borrow("running", make)
+
+
+def test_a_domain_that_was_left_as_it_was_is_handed_on(lab: Lab) -> None:
+    first = borrow(lab)
+    lab.spares.give_back("running")
+    assert first.name() in lab.kept
+    assert borrow(lab).name() == first.name()
+
+
+def test_a_domain_that_was_paused_and_resumed_is_what_it_was(lab: Lab) -> None:
+    first = borrow(lab)
+    first.suspend()
+    first.resume()
+    lab.spares.give_back("running")
+    assert borrow(lab).name() == first.name()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda domain: domain.suspend(),
+        lambda domain: domain.destroy(),
+        lambda domain: domain.undefine(),
+        lambda domain: domain.setAutostart(1),
+        lambda domain: domain.setMemoryFlags(32 * 1024, libvirt.VIR_DOMAIN_AFFECT_CONFIG),
+        lambda domain: domain.snapshotCreateXML("<domainsnapshot/>", 0),
+        lambda domain: domain.managedSave(0),
+    ],
+)
+def test_a_changed_one_is_left_to_the_sweep(lab: Lab, change: Callable[[Handle], None]) -> None:
+    first = borrow(lab)
+    change(first)
+    lab.spares.give_back("running")
+    assert first.name() not in lab.kept
+    assert borrow(lab).name() != first.name()
+
+
+def test_one_that_changed_behind_everybody_s_back_is_not_lent(lab: Lab) -> None:
+    first = borrow(lab)
+    lab.spares.give_back("running")
+    first.destroy()
+    assert borrow(lab).name() != first.name()
+
+
+def test_none_is_handed_over_a_broken_connection(lab: Lab) -> None:
+    first = borrow(lab)
+    lab.spares.give_back("running")
+    lab.session.close()
+    assert lab.connection is not None
+    assert borrow(lab).name() != first.name()

@@ -1,0 +1,86 @@
+"""Strict decoding: every complaint says where, what, and what was probably meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+
+from ci.codec import decode, fingerprint, parse_toml, read_text
+from ci.errors import UsageError
+from ci.model import Record
+
+
+class Apple(Record, frozen=True, kw_only=True, tag_field="kind", tag="apple"):
+    weight: int
+    colour: str = "red"
+
+
+class Pear(Record, frozen=True, kw_only=True, tag_field="kind", tag="pear"):
+    length: int
+
+
+Fruit: TypeAlias = Apple | Pear
+
+
+class Basket(Record, frozen=True, kw_only=True):
+    owner: str = ""
+    first: Fruit | None = None
+    fruits: tuple[Fruit, ...] = ()
+
+
+def complaint(text: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        decode(parse_toml(text, Path("plan.toml")), Basket, source="plan.toml", text=text)
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ownr = 'x'", 'plan.toml:1: ownr: unknown key; did you mean "owner"?'),
+        (
+            "owner = 'x'\n\n[first]\nkind = 'apple'\nweigth = 1\n",
+            'plan.toml:5: first.weigth: unknown key; did you mean "weight"?',
+        ),
+        (
+            "[[fruits]]\nkind='pear'\nlength=1\n[[fruits]]\nkind='apple'\nweight='x'",
+            "plan.toml:6: fruits[1].weight: Expected `int`, got `str`",
+        ),
+        (
+            "[[fruits]]\nkind = 'aple'\nweight=1",
+            'plan.toml:2: fruits[0].kind: "aple" is no kind known here; did you mean "apple"?',
+        ),
+        (
+            "[first]\nkind = 'banana'",
+            'plan.toml:2: first.kind: "banana" is no kind known here; known: apple, pear',
+        ),
+        ("[first]\nkind = 'pear'", 'plan.toml:1: first: the key "length" is missing'),
+        ("[first]\nlength = 1", 'plan.toml:1: first: the key "kind" is missing'),
+        ("first = 3", "plan.toml:1: first: Expected `object | null`, got `int`"),
+    ],
+)
+def test_a_wrong_plan_is_one_sentence_with_its_place(text: str, expected: str) -> None:
+    assert complaint(text) == expected
+
+
+def test_broken_toml_names_line_and_column() -> None:
+    with pytest.raises(UsageError, match=r"plan.toml:2:5: not valid TOML: Invalid value"):
+        parse_toml("a = 1\nb = ?", Path("plan.toml"))
+    with pytest.raises(UsageError, match=r"plan.toml:2: not valid TOML: .* at the end"):
+        parse_toml("a = 1\nb = [", Path("plan.toml"))
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match="is not UTF-8 text"):
+        read_text(tmp_path / "p.toml")
+    with pytest.raises(UsageError, match="cannot be read: No such file"):
+        read_text(tmp_path / "absent.toml")
+
+
+def test_a_fingerprint_depends_on_content_not_on_order() -> None:
+    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
+    assert fingerprint({"a": 1}) != fingerprint({"a": 2})
+    assert fingerprint("a", "b") != fingerprint("ab")
