@@ -20,8 +20,8 @@ from ci.deadline import Deadline
 from ci.deploy.deploy import deploy
 from ci.deploy.install import DeployPlan
 from ci.deploy.poolhost import PoolHost
-from ci.deploy.ssh import SshShell
 from ci.deploy.ssh_errors import target_of
+from ci.deploy.sshshell import SshShell
 from ci.model import Access, Build
 from ci.nested.entry import FILE
 from ci.rpmfile import read_package

@@ -13,8 +13,8 @@ from ci.deadline import Deadline
 from ci.deploy import recover
 from ci.deploy.pool import load_hosts
 from ci.deploy.recover import Ladder, Rung, keep_evidence
-from ci.deploy.ssh import SshShell
 from ci.deploy.ssh_errors import target_of
+from ci.deploy.sshshell import SshShell
 from ci.model import Access
 from ci.nested.boot import NestedHost
 from tests.nested.outer_host import an_outer_host

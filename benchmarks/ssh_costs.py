@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ci.deadline import Deadline
 from ci.deploy.lease import Lease, Leases
-from ci.deploy.ssh import SshShell
+from ci.deploy.sshshell import SshShell
 from ci.ssh_uri import ssh_options
 from tests.sshd import Sshd, running_sshd
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ci.deadline import Deadline
-from ci.deploy.ssh import SshShell
+from ci.deploy.sshshell import SshShell
 from ci.shell import Shell
 from tests.fakes import FakeShell, failed
 from tests.sshd import running_sshd

@@ -10,7 +10,7 @@ import typer
 
 from ci.codec import decode
 from ci.deadline import Deadline
-from ci.deploy.ssh import SshShell
+from ci.deploy.sshshell import SshShell
 from ci.nested.hosting import Hosting
 from ci.nested.outer import Outer
 from ci.nested.outer_facts import look_at_outer, processor_for

@@ -28,7 +28,8 @@ from ci.deploy.power import Action, switch_power
 from ci.deploy.recover import Ladder, Recovery, recover
 from ci.deploy.rollback import roll_back
 from ci.deploy.snapshot import return_to_snapshot
-from ci.deploy.ssh import SshShell, offered_key
+from ci.deploy.ssh import offered_key
+from ci.deploy.sshshell import SshShell
 from ci.errors import InfraError, ProductError, UsageError, VirtciError
 from ci.facts import PackageChange
 from ci.shell import LocalShell

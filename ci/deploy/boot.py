@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from ci.deadline import Deadline, wait_until
-from ci.deploy.ssh import SshShell
+from ci.deploy.sshshell import SshShell
 from ci.errors import InfraError, UsageError, VirtciError
 from ci.shell import Argv, Shell
 

@@ -18,7 +18,7 @@ from ci.deploy.health import Health, check
 from ci.deploy.lease import Lease, Leases, Waiting
 from ci.deploy.pool import PooledHost
 from ci.deploy.require import compiled, matches
-from ci.deploy.ssh import SshShell
+from ci.deploy.sshshell import SshShell
 from ci.errors import InfraError, Interrupted, TimedOut, VirtciError
 
 SURVEY_SECONDS = 60.0

@@ -26,8 +26,8 @@ from ci.deploy.lease import fenced
 from ci.deploy.proof import Running, expected_files, prove, running_files
 from ci.deploy.repository import offer
 from ci.deploy.snapshot import take_snapshot
-from ci.deploy.ssh import SshShell
 from ci.deploy.ssh_errors import target_of
+from ci.deploy.sshshell import SshShell
 from ci.deploy.transfer import HostShell
 from ci.errors import ProductError
 from ci.facts import LibvirtVersion, PackageChange, package_diff

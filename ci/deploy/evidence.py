@@ -14,8 +14,8 @@ import msgspec
 from ci.codec import from_json, to_json
 from ci.deadline import Deadline
 from ci.deploy.localevidence import gather_here, mark_here
-from ci.deploy.ssh import SshShell
 from ci.deploy.ssh_errors import target_of
+from ci.deploy.sshshell import SshShell
 from ci.deploy.transfer import HostShell, Limits
 from ci.errors import VirtciError
 from ci.facts import NEVRA_FORMAT

@@ -10,8 +10,8 @@ import threading
 
 from ci.deadline import Deadline
 from ci.deploy.lease import STATE, Leases
-from ci.deploy.ssh import SshShell
 from ci.deploy.ssh_errors import SshTarget
+from ci.deploy.sshshell import SshShell
 from ci.errors import VirtciError
 
 BEATS_PER_LIFE = 4

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ci.deadline import Deadline
 from ci.deploy.daemons import LOCAL_URIS
-from ci.deploy.ssh import SshShell
 from ci.deploy.ssh_errors import target_of
+from ci.deploy.sshshell import SshShell
 from ci.errors import InfraError, ProductError
 from ci.model import Access, Record
 from ci.run import Step

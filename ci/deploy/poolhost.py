@@ -19,8 +19,8 @@ from ci.deploy.idle import IDLE
 from ci.deploy.lease import Leases
 from ci.deploy.pool import PooledHost, load_hosts, named
 from ci.deploy.require import compiled
-from ci.deploy.ssh import SshShell
 from ci.deploy.ssh_errors import SshTarget, target_of
+from ci.deploy.sshshell import SshShell
 from ci.errors import UsageError, VirtciError
 from ci.model import Access, Record
 from ci.run import Step

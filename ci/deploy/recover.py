@@ -25,7 +25,7 @@ from ci.deploy.identity import check_identity
 from ci.deploy.install import DeployPlan, restart_commands
 from ci.deploy.pool import PooledHost
 from ci.deploy.power import switch_power
-from ci.deploy.ssh import SshShell
+from ci.deploy.sshshell import SshShell
 from ci.errors import InfraError, Interrupted, UsageError, VirtciError
 from ci.facts import kernel_troubles, parse_xl_list
 from ci.model import Record

@@ -10,7 +10,7 @@ from ci.deadline import Deadline
 from ci.deploy import boot
 from ci.deploy.host_facts import HostFacts
 from ci.deploy.install import installed_packages
-from ci.deploy.ssh import SshShell
+from ci.deploy.sshshell import SshShell
 from ci.errors import InfraError
 from ci.facts import package_diff
 from ci.shell import Argv, Shell

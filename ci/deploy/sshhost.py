@@ -12,8 +12,8 @@ from ci.deploy.boot import BOOT_ID, boot_into
 from ci.deploy.daemons import hypervisor_version, wait_for_answer
 from ci.deploy.host_facts import host_facts
 from ci.deploy.idle import IDLE
-from ci.deploy.ssh import SshShell
 from ci.deploy.ssh_errors import SshTarget, target_of
+from ci.deploy.sshshell import SshShell
 from ci.errors import UsageError, VirtciError
 from ci.model import Access, Jump, Record, located_login
 from ci.run import Step

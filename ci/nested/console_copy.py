@@ -10,8 +10,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from ci.deadline import Deadline
-from ci.deploy.ssh import SshShell
 from ci.deploy.ssh_errors import SshTarget
+from ci.deploy.sshshell import SshShell
 from ci.deploy.transfer import Sftp
 from ci.errors import VirtciError
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ci import places
 from ci.deadline import Deadline
-from ci.deploy.ssh import SshShell
 from ci.deploy.ssh_errors import target_of
+from ci.deploy.sshshell import SshShell
 from ci.errors import InfraError, VirtciError
 from ci.model import Access
 from ci.nested.console_copy import COPIES, ConsoleCopy

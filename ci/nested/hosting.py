@@ -12,7 +12,7 @@ from ci import places
 from ci.cached import locked
 from ci.codec import fingerprint
 from ci.deadline import Deadline
-from ci.deploy.ssh import SshShell
+from ci.deploy.sshshell import SshShell
 from ci.errors import InfraError
 from ci.nested.image import Image, Say
 from ci.nested.outer import Outer

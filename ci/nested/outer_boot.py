@@ -11,8 +11,8 @@ import msgspec
 
 from ci.deadline import Deadline, wait_until
 from ci.deploy.power import LibvirtPower
-from ci.deploy.ssh import SshShell
 from ci.deploy.ssh_errors import target_of
+from ci.deploy.sshshell import SshShell
 from ci.errors import InfraError, UsageError, VirtciError
 from ci.model import Access, Record
 from ci.nested.console_copy import COPIES, ConsoleCopy

@@ -12,9 +12,9 @@ import msgspec
 from ci.deadline import Deadline
 from ci.deploy.daemons import LOCAL_URIS
 from ci.deploy.poolhost import PoolHost
-from ci.deploy.ssh import SshShell
 from ci.deploy.ssh_errors import target_of
 from ci.deploy.sshhost import SshHost
+from ci.deploy.sshshell import SshShell
 from ci.errors import InfraError, Interrupted
 from ci.model import Access
 from ci.nested.boot import NestedHost

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ci.deploy.deploy import ensure_guest
-from ci.deploy.ssh import SshShell
 from ci.deploy.ssh_errors import target_of
+from ci.deploy.sshshell import SshShell
 from ci.guest.build import build_guest
 from ci.model import Access, Record
 from ci.run import Step

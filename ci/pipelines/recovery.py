@@ -9,8 +9,8 @@ from ci.deploy.lease import Leases
 from ci.deploy.pool import PooledHost, load_hosts, named
 from ci.deploy.poolhost import PoolHost
 from ci.deploy.recover import Ladder, Recovery, recover
-from ci.deploy.ssh import SshShell
 from ci.deploy.sshhost import SshHost
+from ci.deploy.sshshell import SshShell
 from ci.errors import InfraError, Interrupted, VirtciError
 from ci.journal import read
 from ci.model import Access

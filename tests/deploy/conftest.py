@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.deploy.ssh import SshShell
+from ci.deploy.sshshell import SshShell
 from tests.sshd import Sshd, running_sshd
 
 

@@ -12,9 +12,9 @@ from ci.deadline import Deadline
 from ci.deploy.deploy import deploy
 from ci.deploy.evidence import gather
 from ci.deploy.install import DeployPlan
-from ci.deploy.ssh import SshShell
 from ci.deploy.ssh_errors import target_of
 from ci.deploy.sshhost import SshHost
+from ci.deploy.sshshell import SshShell
 from ci.errors import ProductError
 from ci.model import Access, Build
 from ci.rpmfile import read_package

@@ -6,8 +6,8 @@ import pytest
 
 from ci.deadline import Deadline
 from ci.deploy.idle import IDLE, IDLE_SECONDS, Idle
-from ci.deploy.ssh import SshShell
 from ci.deploy.ssh_errors import SshTarget
+from ci.deploy.sshshell import SshShell
 from tests.clock import FakeClock
 from tests.sshd import Sshd
 

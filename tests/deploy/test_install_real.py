@@ -15,7 +15,7 @@ from ci.deadline import Deadline
 from ci.deploy.host_facts import host_facts
 from ci.deploy.install import DeployPlan, install, install_commands, installed_packages
 from ci.deploy.proof import Expected, running_files
-from ci.deploy.ssh import SshShell
+from ci.deploy.sshshell import SshShell
 from ci.elf import HEAD_BYTES, build_id
 from ci.errors import InfraError, ProductError
 from ci.facts import package_diff

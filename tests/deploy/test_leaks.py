@@ -15,7 +15,7 @@ from ci.deploy.leaks import (
     parse_inventory,
     take_inventory,
 )
-from ci.deploy.ssh import SshShell
+from ci.deploy.sshshell import SshShell
 from ci.errors import ProductError
 from ci.model import Access
 from ci.run import Step

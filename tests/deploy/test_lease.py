@@ -14,7 +14,7 @@ import pytest
 
 from ci.deadline import Deadline
 from ci.deploy.lease import FencedShell, Lease, Leases, Waiting, parse_lease, word
-from ci.deploy.ssh import SshShell
+from ci.deploy.sshshell import SshShell
 from ci.errors import InfraError, UsageError
 from ci.shell import LocalShell
 from tests.sshd import Sshd

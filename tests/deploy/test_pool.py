@@ -17,8 +17,9 @@ from ci.deploy.identity import check_identity, enter_machine_id, trust_key
 from ci.deploy.lease import FencedShell, Leases
 from ci.deploy.pool import HostsFile, load_hosts, named
 from ci.deploy.poolhost import PoolHost
-from ci.deploy.ssh import SshShell, offered_key
+from ci.deploy.ssh import offered_key
 from ci.deploy.ssh_errors import target_of
+from ci.deploy.sshshell import SshShell
 from ci.errors import InfraError, TimedOut, UsageError
 from ci.run import Step
 from ci.shell import LocalShell

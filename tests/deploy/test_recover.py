@@ -13,7 +13,7 @@ from ci.deadline import Deadline
 from ci.deploy.health import Health
 from ci.deploy.pool import load_hosts
 from ci.deploy.recover import RUNG_SECONDS, Ladder, Recovery, blame_for, console_of, recover
-from ci.deploy.ssh import SshShell
+from ci.deploy.sshshell import SshShell
 from tests.deploy.hosts import FakeMachine, a_machine
 
 PANIC = "[ 12.0] Kernel panic - not syncing: sysrq triggered crash\n"

@@ -15,8 +15,8 @@ from ci.deploy.identity import machine_id
 from ci.deploy.lease import Lease, Leases
 from ci.deploy.pool import PooledHost, load_hosts
 from ci.deploy.recover import RUNG_SECONDS, Ladder, Recovery, recover
-from ci.deploy.ssh import SshShell
 from ci.deploy.ssh_errors import target_of
+from ci.deploy.sshshell import SshShell
 from ci.errors import VirtciError
 from ci.model import Access
 from ci.nested import accel

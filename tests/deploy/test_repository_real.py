@@ -13,7 +13,7 @@ from ci.deadline import Deadline
 from ci.deploy.host_facts import host_facts
 from ci.deploy.install import DeployPlan, install, install_commands, installed_packages, remote_path
 from ci.deploy.repository import index, offer
-from ci.deploy.ssh import SshShell
+from ci.deploy.sshshell import SshShell
 from ci.errors import InfraError, ProductError
 from ci.model import Rpm
 from ci.shell import LocalShell

@@ -11,7 +11,7 @@ import pytest
 
 from ci.deadline import Deadline
 from ci.deploy.capture import LIMIT_BYTES
-from ci.deploy.ssh import SshShell
+from ci.deploy.sshshell import SshShell
 from ci.errors import InfraError, Interrupted, TimedOut, UsageError
 from tests.cable import a_cable
 from tests.sshd import Sshd, free_port, make_key, start_sshd, trust

@@ -13,8 +13,8 @@ import pytest
 
 from ci.deadline import Deadline
 from ci.deploy.pool import load_hosts
-from ci.deploy.ssh import SshShell
 from ci.deploy.ssh_errors import SshTarget
+from ci.deploy.sshshell import SshShell
 from ci.errors import InfraError, UsageError
 from ci.model import Access, Jump
 from ci.ssh_uri import ssh_argv, write_ssh_command

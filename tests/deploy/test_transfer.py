@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ci.deadline import Deadline, SystemClock
-from ci.deploy.ssh import SshShell
+from ci.deploy.sshshell import SshShell
 from ci.deploy.transfer import Limits
 from ci.errors import InfraError, TimedOut, UsageError
 from tests.root import need_root

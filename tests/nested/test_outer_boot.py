@@ -18,8 +18,8 @@ from ci.deadline import Deadline
 from ci.deploy.choose import health_of
 from ci.deploy.pool import load_hosts
 from ci.deploy.power import switch_power
-from ci.deploy.ssh import SshShell
 from ci.deploy.ssh_errors import target_of
+from ci.deploy.sshshell import SshShell
 from ci.model import Access
 from ci.nested.boot import NestedHost
 from ci.pipelines.guest import GuestFiles

@@ -15,7 +15,7 @@ import pytest
 
 from ci.__main__ import main
 from ci.deadline import Deadline
-from ci.deploy.ssh import SshShell
+from ci.deploy.sshshell import SshShell
 from ci.errors import InfraError, UsageError
 from ci.nested import elsewhere
 from ci.nested.boot import NestedHost

@@ -21,7 +21,7 @@ from ci.deploy.install import DeployPlan
 from ci.deploy.lease import Leases
 from ci.deploy.poolhost import PoolHost
 from ci.deploy.recover import RUNG_SECONDS, Recovery
-from ci.deploy.ssh import SshShell
+from ci.deploy.sshshell import SshShell
 from ci.errors import VirtciError
 from ci.journal import Event, Journal, read
 from ci.launch.target import SuiteEnd, Target, suite_end

@@ -16,7 +16,7 @@ from ci.deadline import Deadline
 from ci.deploy import recover
 from ci.deploy.install import DeployPlan
 from ci.deploy.poolhost import PoolHost
-from ci.deploy.ssh import SshShell
+from ci.deploy.sshshell import SshShell
 from ci.errors import VirtciError
 from ci.journal import Event, Journal
 from ci.launch.target import SuiteEnd, Target, suite_end
