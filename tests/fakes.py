@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ci.deadline import Deadline
-from ci.deploy.transfer import Fetched, Limits, sha256_of
+from ci.deploy.transfer import Fetched, Limits
 from ci.errors import VirtciError
+from ci.rpmfile import sha256_of
 from ci.shell import Argv, Completed
 
 Answer = str | Completed | VirtciError

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Self
 
 from ci.deadline import Deadline
-from ci.deploy import transfer
+from ci.deploy import download, upload
 from ci.deploy.capture import Tail
 from ci.deploy.kept_connection import KeptConnection
 from ci.deploy.remote_command import POLL_SECONDS, RemoteCommand, feed
 from ci.deploy.remote_line import remote_line
 from ci.deploy.ssh import Channel, file_session
 from ci.deploy.ssh_errors import SshTarget
+from ci.deploy.transfer import Fetched, Limits, Sftp
 from ci.errors import InfraError, Interrupted, TimedOut, UsageError
 from ci.shell import Argv, Completed
 
@@ -86,22 +87,20 @@ class SshShell:
 
         A file with the same content there already is left alone.
         """
-        return transfer.put_many(self, files, deadline)
+        return upload.put_many(self, files, deadline)
 
     def get(
-        self, remote: str, local: Path, deadline: Deadline, *, limit: int = transfer.FILE_LIMIT
+        self, remote: str, local: Path, deadline: Deadline, *, limit: int = download.FILE_LIMIT
     ) -> int:
         """Download the last ``limit`` bytes of one file; return the bytes written."""
-        return transfer.get(self, remote, local, deadline, limit=limit)
+        return download.get(self, remote, local, deadline, limit=limit)
 
-    def get_tree(
-        self, remote: str, local: Path, deadline: Deadline, *, limits: transfer.Limits
-    ) -> transfer.Fetched:
+    def get_tree(self, remote: str, local: Path, deadline: Deadline, *, limits: Limits) -> Fetched:
         """Download the plain files below a folder, newest first, within ``limits``."""
-        return transfer.get_tree(self, remote, local, deadline, limits=limits)
+        return download.get_tree(self, remote, local, deadline, limits=limits)
 
     @contextlib.contextmanager
-    def sftp(self, what: str, deadline: Deadline) -> Iterator[transfer.Sftp]:
+    def sftp(self, what: str, deadline: Deadline) -> Iterator[Sftp]:
         """A file transfer session that ends at the deadline."""
         with (
             self._connection.session(what, deadline) as channel,

@@ -92,7 +92,7 @@ def test_a_damaged_upload_is_noticed_and_swept(
     ssh: SshShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "source").write_text("sent")
-    monkeypatch.setattr("ci.deploy.transfer.sha256_of", lambda path: "0" * 64)
+    monkeypatch.setattr("ci.deploy.upload.sha256_of", lambda path: "0" * 64)
     with pytest.raises(InfraError, match=r"cannot upload .*there/target to loopback"):
         ssh.put(tmp_path / "source", str(tmp_path / "there/target"), soon())
     assert names(tmp_path / "there") == []
