@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -21,9 +20,10 @@ from suites.hypervisor.watchdog import Watchdog
 from suites.tck.alone import MARK, room
 from suites.tck.baseline import known_for
 from suites.tck.events import Ledger, Verdicts, give_up
-from suites.tck.lab import Lab, Options
+from suites.tck.lab import Lab
 from suites.tck.live import Guest
 from suites.tck.lost import Tool, end_lost
+from suites.tck.options import add_options, options_of
 from suites.tck.supervise import LEDGER_VARIABLE, current_call, is_child, note_file, supervise
 from suites.tck.sweep import foreign, sweep
 
@@ -32,18 +32,7 @@ VERDICTS = pytest.StashKey[Verdicts]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("virtci tck")
-    group.addoption("--connect", metavar="URI", help="the libvirt connection to test (required)")
-    group.addoption("--ledger", type=Path, help="where verdicts go; resumes when it exists")
-    group.addoption("--destructive", action="store_true", help="also suspend the node, detach ...")
-    group.addoption("--guest-kernel", default="", help="the probe guest, on the host under test")
-    group.addoption("--guest-initrd", default="", help="its initrd")
-    group.addoption("--host", default="", help="what the host is called in the ledger")
-    group.addoption("--daemon-probe", default="", help="command: prints pid and start of a daemon")
-    group.addoption("--daemon-backtrace", default="", help="command: prints its threads' stacks")
-    group.addoption("--hypervisor-list", default="", help="command: its own list, as xl list")
-    group.addoption("--hypervisor-destroy", default="", help="command: ends a domain by number")
-    group.addoption("--patience", type=float, default=1.0, help="multiplies every deadline")
+    add_options(parser.getgroup("virtci tck"))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -57,7 +46,7 @@ def pytest_configure(config: pytest.Config) -> None:
     verdicts = Verdicts(recorder, host=config.getoption("host"))
     ledger = None if worker else Ledger(_ledger_path(config))
     watchdog = Watchdog(lambda pending: give_up(ledger, verdicts, pending))
-    config.stash[LAB] = Lab(_options(config, worker), recorder, watchdog)
+    config.stash[LAB] = Lab(options_of(config, worker), recorder, watchdog)
     config.stash[VERDICTS] = verdicts
     config.pluginmanager.register(verdicts, "virtci-verdicts")
     if ledger is not None:
@@ -69,21 +58,6 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     if is_child() or config.getoption("help"):
         return None
     return supervise(sys.orig_argv, _ledger_path(config), config.getoption("host"))
-
-
-def _options(config: pytest.Config, worker: str) -> Options:
-    return Options(
-        uri=config.getoption("connect"),
-        worker=worker or "0",
-        kernel=config.getoption("guest_kernel"),
-        initrd=config.getoption("guest_initrd"),
-        destructive=config.getoption("destructive"),
-        patience=config.getoption("patience"),
-        daemon_probe=tuple(shlex.split(config.getoption("daemon_probe"))),
-        daemon_backtrace=tuple(shlex.split(config.getoption("daemon_backtrace"))),
-        hypervisor_list=tuple(shlex.split(config.getoption("hypervisor_list"))),
-        hypervisor_destroy=tuple(shlex.split(config.getoption("hypervisor_destroy"))),
-    )
 
 
 def _ledger_path(config: pytest.Config) -> Path:
@@ -100,7 +74,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     """Connect and sweep once; a connection that cannot be had is said in one sentence."""
     lab = session.config.stash[LAB]
     try:
-        left = sweep(lab.connection, prefix=lab.prefix)
+        left = sweep(lab.connection, prefix=lab.names.prefix)
         lost = () if _is_worker(session.config) else end_lost(lab.connection, _tool(lab))
     except (libvirt.libvirtError, VirtciError) as error:
         raise pytest.UsageError(f"cannot connect to {lab.options.uri}: {error}") from None
@@ -132,7 +106,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         return
     lab = session.config.stash[LAB]
     try:
-        left = sweep(lab.connection, prefix=lab.prefix)
+        left = sweep(lab.connection, prefix=lab.names.prefix)
     except (libvirt.libvirtError, VirtciError) as error:
         left = {"": f"nothing could be swept: {error}"}
     for sentence in left.values():
@@ -151,9 +125,9 @@ def session_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     before = foreign(lab.connection)
     yield lab
     lab.kept.clear()
-    left = sweep(lab.connection, prefix=lab.prefix)
+    left = sweep(lab.connection, prefix=lab.names.prefix)
     assert not left, "; ".join(left.values())
-    lost = [str(one) for one in end_lost(lab.connection, _tool(lab), lab.prefix) if one.ours]
+    lost = [str(one) for one in end_lost(lab.connection, _tool(lab), lab.names.prefix) if one.ours]
     assert not lost, "; ".join(lost)
     changed = before.symmetric_difference(foreign(lab.connection))
     assert not changed, f"objects that are not ours came or went: {', '.join(sorted(changed))}"
@@ -189,22 +163,22 @@ def lab(its_room: None, session_lab: Lab) -> Iterator[Lab]:
     functions = session_lab.recorder.functions()
     left = sweep(
         session_lab.connection,
-        prefix=session_lab.prefix,
+        prefix=session_lab.names.prefix,
         keep=session_lab.kept,
         functions=functions,
     )
     if any(function.startswith("virStorageVolCreate") for function in functions):
-        left |= session_lab.sweep_volumes()
+        left |= session_lab.scratch.sweep_volumes()
     session_lab.kept.update(left)  # told once, not after every case that follows
     assert not left, "; ".join(left.values())
 
 
 def _clear_away(lab: Lab, connection: Handle) -> None:
     """What a broken connection left: known to the daemon that came back, or lost by it."""
-    left = sweep(connection, prefix=lab.prefix)
+    left = sweep(connection, prefix=lab.names.prefix)
     lab.kept.update(left)
     lab.reconnected = False
-    lost = end_lost(connection, _tool(lab), lab.prefix)
+    lost = end_lost(connection, _tool(lab), lab.names.prefix)
     for sentence in (*left.values(), *map(str, lost)):
         sys.stderr.write(f"after the connection broke: {sentence}\n")
 

@@ -13,7 +13,7 @@ import libvirt
 from ci.deadline import Deadline
 from ci.shell import Argv, LocalShell
 from suites.hypervisor.api import Handle
-from suites.tck.lab import PREFIX
+from suites.tck.names import PREFIX
 
 SECONDS = 60.0
 COLUMNS = 5  # of ``xl list`` behind the name: number, memory, processors, state, time

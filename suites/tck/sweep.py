@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import libvirt
 
 from suites.hypervisor.api import Handle, failed_function
-from suites.tck.lab import PREFIX
+from suites.tck.names import PREFIX
 from suites.tck.verdict import is_unsupported
 
 MANAGED_SAVE = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE

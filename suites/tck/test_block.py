@@ -54,7 +54,7 @@ def its_disk(lab: Lab, target: str) -> Handle:
 def content_disk(lab: Lab) -> str:
     """A disk that begins with CONTENT; where there is no storage driver, any disk."""
     try:
-        return lab.shared_disk(CONTENT)
+        return lab.scratch.shared_disk(CONTENT)
     except libvirt.libvirtError as error:
         if not is_unsupported(error):
             raise
@@ -64,7 +64,7 @@ def content_disk(lab: Lab) -> str:
 @pytest.fixture
 def with_qcow(lab: Lab, connection: Handle, target: str) -> Handle:
     """A running domain with one qcow2 disk, for what is done to chains of images."""
-    path = lab.volume(mib=4, kind="qcow2").path()
+    path = lab.scratch.volume(mib=4, kind="qcow2").path()
     disk = lab.disk_xml(target, path=path, kind="qcow2")
     domain: Handle = connection.createXML(str(lab.domain().but(devices=(disk,))), 0)
     return domain
@@ -297,7 +297,7 @@ def no_job(domain: Handle, target: str) -> None:
 
 def snapshot(lab: Lab, domain: Handle, target: str) -> str:
     """Put a new image on top; gives its path."""
-    top = lab.file()
+    top = lab.scratch.file()
     xml = (
         f"<domainsnapshot><disks><disk name='{target}' snapshot='external'>"
         f"<source file='{top}'/></disk></disks></domainsnapshot>"
@@ -337,7 +337,7 @@ def caught_up(domain: Handle, target: str) -> bool:
 
 
 def test_a_disk_can_be_copied_and_switched_to(lab: Lab, with_qcow: Handle, target: str) -> None:
-    path = lab.file()
+    path = lab.scratch.file()
     xml = f"<disk type='file'><driver type='qcow2'/><source file='{path}'/></disk>"
     with_qcow.blockCopy(target, xml, None, libvirt.VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB)
     eventually("the copy caught up", lambda: caught_up(with_qcow, target))
@@ -346,7 +346,7 @@ def test_a_disk_can_be_copied_and_switched_to(lab: Lab, with_qcow: Handle, targe
 
 
 def test_a_copy_can_be_given_up(lab: Lab, with_qcow: Handle, target: str) -> None:
-    path = lab.file()
+    path = lab.scratch.file()
     xml = f"<disk type='file'><driver type='qcow2'/><source file='{path}'/></disk>"
     with_qcow.blockCopy(target, xml, None, libvirt.VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB)
     with_qcow.blockJobAbort(target, 0)
@@ -354,7 +354,7 @@ def test_a_copy_can_be_given_up(lab: Lab, with_qcow: Handle, target: str) -> Non
 
 
 def test_a_job_can_be_slowed_down(lab: Lab, with_qcow: Handle, target: str) -> None:
-    path = lab.file()
+    path = lab.scratch.file()
     xml = f"<disk type='file'><driver type='qcow2'/><source file='{path}'/></disk>"
     with_qcow.blockCopy(target, xml, None, libvirt.VIR_DOMAIN_BLOCK_COPY_TRANSIENT_JOB)
     assert with_qcow.blockJobSetSpeed(target, 1, 0) == 0

@@ -72,12 +72,12 @@ def test_destroying_is_told(connection: Handle, running: Handle) -> None:
 
 def test_saving_is_told(connection: Handle, savable: Handle, lab: Lab) -> None:
     with domain_events(connection, LIFECYCLE, savable) as log:
-        savable.save(lab.file())
+        savable.save(lab.scratch.file())
         log.expect(STOPPED, libvirt.VIR_DOMAIN_EVENT_STOPPED_SAVED)
 
 
 def test_restoring_is_told(connection: Handle, savable: Handle, lab: Lab) -> None:
-    path = lab.file()
+    path = lab.scratch.file()
     savable.save(path)
     with domain_events(connection, LIFECYCLE, savable) as log:
         connection.restore(path)
@@ -208,7 +208,7 @@ def test_a_change_of_tuning_is_told(connection: Handle, running: Handle) -> None
 def test_a_job_that_is_done_is_told(connection: Handle, savable: Handle, lab: Lab) -> None:
     kind = libvirt.VIR_DOMAIN_EVENT_ID_JOB_COMPLETED
     with domain_events(connection, kind, savable) as log:
-        savable.save(lab.file())
+        savable.save(lab.scratch.file())
         log.wait("a finished job", lambda seen: bool(seen[0]))
 
 

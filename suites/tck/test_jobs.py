@@ -35,7 +35,7 @@ def test_an_idle_domain_has_no_statistics_of_a_job(shared: Handle) -> None:
 
 
 def test_the_last_job_is_remembered(running: Handle, lab: Lab) -> None:
-    running.coreDump(lab.file(), libvirt.VIR_DUMP_MEMORY_ONLY)
+    running.coreDump(lab.scratch.file(), libvirt.VIR_DUMP_MEMORY_ONLY)
     stats = running.jobStats(libvirt.VIR_DOMAIN_JOB_STATS_COMPLETED)
     assert stats["type"] in (libvirt.VIR_DOMAIN_JOB_COMPLETED, libvirt.VIR_DOMAIN_JOB_NONE)
 
@@ -71,7 +71,7 @@ def test_a_save_can_be_stopped_in_the_middle(lab: Lab, guest: Guest) -> None:
 
     def save() -> None:
         try:
-            running.save(lab.file())
+            running.save(lab.scratch.file())
         except libvirt.libvirtError as error:
             errors.append(error)
 

@@ -25,14 +25,14 @@ PORT = (
 @pytest.fixture
 def defined(lab: Lab, connection: Handle) -> Handle:
     """A persistent network that is not active."""
-    made: Handle = connection.networkDefineXML(network_xml(lab.name(), octet=lab.octet))
+    made: Handle = connection.networkDefineXML(network_xml(lab.name(), octet=lab.names.octet))
     return made
 
 
 @pytest.fixture
 def address(lab: Lab) -> str:
     """An address of the network."""
-    return f"10.123.{lab.octet}.50"
+    return f"10.123.{lab.names.octet}.50"
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ def test_a_description_survives_the_round_trip(connection: Handle, defined: Hand
 def test_addresses_are_kept(lab: Lab, defined: Handle) -> None:
     ip = fromstring(defined.XMLDesc(0)).find("ip")
     assert ip is not None
-    assert ip.get("address") == f"10.123.{lab.octet}.1"
+    assert ip.get("address") == f"10.123.{lab.names.octet}.1"
 
 
 def test_what_is_no_network_is_refused(connection: Handle) -> None:
@@ -309,6 +309,8 @@ def test_the_life_of_a_network_is_told(connection: Handle, defined: Handle) -> N
 
 @pytest.mark.parametrize("forward", ["nat", "route", "open"])
 def test_a_way_out_can_be_chosen(lab: Lab, connection: Handle, forward: str) -> None:
-    network = connection.networkDefineXML(network_xml(lab.name(), octet=lab.octet, forward=forward))
+    network = connection.networkDefineXML(
+        network_xml(lab.name(), octet=lab.names.octet, forward=forward)
+    )
     network.create()
     assert f"<forward mode='{forward}'" in network.XMLDesc(0)

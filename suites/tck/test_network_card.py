@@ -31,7 +31,7 @@ NO_CARD = (
 @pytest.fixture
 def network(lab: Lab) -> str:
     """The name of an active network that leads nowhere, which all cases share."""
-    return lab.shared_network()
+    return lab.scratch.shared_network()
 
 
 @pytest.fixture

@@ -187,35 +187,35 @@ def assert_dumped(lab: Lab, path: str) -> None:
 
 
 def test_a_core_dump_leaves_the_domain_running(savable: Handle, lab: Lab) -> None:
-    path = lab.file()
+    path = lab.scratch.file()
     savable.coreDump(path, libvirt.VIR_DUMP_MEMORY_ONLY)
     assert state(savable) == RUNNING
     assert_dumped(lab, path)
 
 
 def test_a_full_core_dump_is_written(savable: Handle, lab: Lab) -> None:
-    path = lab.file()
+    path = lab.scratch.file()
     savable.coreDump(path, 0)
     assert state(savable) == RUNNING
     assert_dumped(lab, path)
 
 
 def test_a_dump_may_end_the_domain(savable: Handle, lab: Lab) -> None:
-    savable.coreDump(lab.file(), libvirt.VIR_DUMP_CRASH)
+    savable.coreDump(lab.scratch.file(), libvirt.VIR_DUMP_CRASH)
     assert state(savable) in (SHUTOFF, libvirt.VIR_DOMAIN_CRASHED)
     assert reason(savable) == libvirt.VIR_DOMAIN_SHUTOFF_CRASHED
 
 
 def test_a_dump_format_can_be_chosen(savable: Handle, lab: Lab) -> None:
     kind = libvirt.VIR_DOMAIN_CORE_DUMP_FORMAT_RAW
-    path = lab.file()
+    path = lab.scratch.file()
     savable.coreDumpWithFormat(path, kind, libvirt.VIR_DUMP_MEMORY_ONLY)
     assert_dumped(lab, path)
 
 
 def test_an_inactive_domain_cannot_be_dumped(defined: Handle, lab: Lab) -> None:
     with refused(libvirt.VIR_ERR_OPERATION_INVALID):
-        defined.coreDump(lab.file(), 0)
+        defined.coreDump(lab.scratch.file(), 0)
 
 
 def test_a_dump_into_a_folder_that_is_none_fails(shared: Handle) -> None:

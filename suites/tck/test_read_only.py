@@ -95,10 +95,10 @@ CONNECTION_WRITES: dict[str, Callable[[Handle, Lab], object]] = {
     "networkDefineXML": lambda looking, lab: looking.networkDefineXML(network_xml(lab.name())),
     "networkCreateXML": lambda looking, lab: looking.networkCreateXML(network_xml(lab.name())),
     "storagePoolDefineXML": lambda looking, lab: looking.storagePoolDefineXML(
-        dir_pool_xml(lab.name(), lab.folder), 0
+        dir_pool_xml(lab.name(), lab.scratch.folder), 0
     ),
     "storagePoolCreateXML": lambda looking, lab: looking.storagePoolCreateXML(
-        dir_pool_xml(lab.name(), lab.folder), 0
+        dir_pool_xml(lab.name(), lab.scratch.folder), 0
     ),
     "secretDefineXML": lambda looking, lab: looking.secretDefineXML(secret_xml(lab.name()), 0),
     "nwfilterDefineXML": lambda looking, lab: looking.nwfilterDefineXML(filter_xml(lab.name())),

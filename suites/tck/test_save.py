@@ -36,7 +36,7 @@ def transient(lab: Lab, connection: Handle) -> Handle:
 @pytest.fixture
 def saved(running: Handle, lab: Lab) -> str:
     """The file that a persistent domain was saved to."""
-    path = lab.file()
+    path = lab.scratch.file()
     running.save(path)
     return path
 
@@ -66,7 +66,7 @@ def test_a_domain_can_be_restored_paused(connection: Handle, running: Handle, sa
 
 def test_a_paused_domain_is_restored_paused(connection: Handle, running: Handle, lab: Lab) -> None:
     running.suspend()
-    path = lab.file()
+    path = lab.scratch.file()
     running.save(path)
     connection.restore(path)
     assert state(running) == PAUSED
@@ -76,7 +76,7 @@ def test_a_domain_saved_to_run_is_restored_running(
     connection: Handle, running: Handle, lab: Lab
 ) -> None:
     running.suspend()
-    path = lab.file()
+    path = lab.scratch.file()
     running.saveFlags(path, None, libvirt.VIR_DOMAIN_SAVE_RUNNING)
     connection.restore(path)
     assert state(running) == RUNNING
@@ -85,7 +85,7 @@ def test_a_domain_saved_to_run_is_restored_running(
 def test_a_saved_transient_domain_is_gone_and_comes_back(
     connection: Handle, transient: Handle, lab: Lab
 ) -> None:
-    name, path = transient.name(), lab.file()
+    name, path = transient.name(), lab.scratch.file()
     transient.save(path)
     assert name not in names(connection)
     connection.restore(path)
@@ -93,7 +93,7 @@ def test_a_saved_transient_domain_is_gone_and_comes_back(
 
 
 def test_a_restored_guest_goes_on_where_it_was(connection: Handle, guest: Guest, lab: Lab) -> None:
-    boot, path = guest.boot_id(), lab.file()
+    boot, path = guest.boot_id(), lab.scratch.file()
     guest.domain.save(path)
     connection.restore(path)
     guest.reopen()
@@ -117,7 +117,7 @@ def test_the_description_in_a_saved_image_can_be_replaced(
 def test_a_file_that_is_no_image_is_not_restored(connection: Handle, lab: Lab) -> None:
     if not lab.session.local:
         pytest.skip("only a file of this machine can be written by us")
-    path = lab.file()
+    path = lab.scratch.file()
     Path(path).write_text("no image\n" * 100)
     with refused(*NO_IMAGE):
         connection.restore(path)
@@ -136,7 +136,7 @@ def test_saving_into_a_folder_that_is_none_leaves_the_domain_running(shared: Han
 
 def test_an_inactive_domain_cannot_be_saved(defined: Handle, lab: Lab) -> None:
     with refused(libvirt.VIR_ERR_OPERATION_INVALID):
-        defined.save(lab.file())
+        defined.save(lab.scratch.file())
 
 
 def test_a_running_domain_is_not_restored_over(
@@ -150,7 +150,7 @@ def test_a_running_domain_is_not_restored_over(
 def test_a_domain_can_be_saved_with_parameters(
     connection: Handle, running: Handle, lab: Lab
 ) -> None:
-    path = lab.file()
+    path = lab.scratch.file()
     running.saveParams({libvirt.VIR_DOMAIN_SAVE_PARAM_FILE: path}, 0)
     connection.restoreParams({libvirt.VIR_DOMAIN_SAVE_PARAM_FILE: path}, 0)
     assert state(running) == RUNNING

@@ -45,7 +45,7 @@ def forget_snapshots(domain: Handle) -> None:
 def with_snapshot_disk(lab: Lab, connection: Handle) -> Handle:
     made: Handle = connection.defineXML(str(lab.domain()))
     if lab.platform.type != "test":
-        volume = lab.volume(mib=4, kind="qcow2")
+        volume = lab.scratch.volume(mib=4, kind="qcow2")
         lab.kept.add(str(volume.name()))
         path = volume.path()
         name = "xvda" if lab.platform.type == "xen" else "vda"
@@ -286,7 +286,7 @@ def test_disks_can_be_backed_up(domain: Handle, lab: Lab) -> None:
     name = "vda" if disk is None else disk.get("dev")
     xml = (
         f"<domainbackup><disks><disk name='{name}' type='file'>"
-        f"<target file='{lab.file()}'/></disk></disks></domainbackup>"
+        f"<target file='{lab.scratch.file()}'/></disk></disks></domainbackup>"
     )
     assert domain.backupBegin(xml, None, 0) == 0
 

@@ -21,7 +21,7 @@ MIB = 1024 * 1024
 def defined(lab: Lab, connection: Handle) -> Handle:
     """A persistent pool whose folder does not exist yet."""
     name = lab.name()
-    made: Handle = connection.storagePoolDefineXML(dir_pool_xml(name, lab.folder / name), 0)
+    made: Handle = connection.storagePoolDefineXML(dir_pool_xml(name, lab.scratch.folder / name), 0)
     return made
 
 
@@ -410,7 +410,7 @@ def test_a_kind_of_pool_can_be_defined(lab: Lab, connection: Handle, kind: str) 
         "mpath": "",
         "netfs": "<source><host name='virtci.invalid'/><dir path='/x'/></source>",
     }[kind]
-    path = lab.folder / lab.name()
+    path = lab.scratch.folder / lab.name()
     target = f"<target><path>{path}</path></target>"
     xml = f"<pool type='{kind}'><name>{path.name}</name>{source}{target}</pool>"
     pool = connection.storagePoolDefineXML(xml, 0)

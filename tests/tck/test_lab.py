@@ -8,7 +8,9 @@ import pytest
 
 from suites.hypervisor.calls import Recorder
 from suites.hypervisor.watchdog import Pending, Watchdog
-from suites.tck.lab import PREFIX, Lab, Options
+from suites.tck.lab import Lab
+from suites.tck.names import PREFIX
+from suites.tck.options import Options
 from suites.tck.sweep import sweep
 
 
@@ -39,11 +41,11 @@ def test_two_runs_have_no_name_in_common(lab: Lab) -> None:
 
 
 def test_names_differ_after_the_connection_broke(lab: Lab) -> None:
-    shared, name, folder = lab.shared().name(), lab.name(), lab.folder
+    shared, name, folder = lab.shared().name(), lab.name(), lab.scratch.folder
     lab.session.close()
     assert lab.shared().name() != shared
     assert stem(lab.name()) != stem(name)
-    assert lab.folder != folder
+    assert lab.scratch.folder != folder
     assert lab.reconnected
 
 
@@ -51,7 +53,7 @@ def test_what_was_kept_goes_after_the_connection_broke(lab: Lab) -> None:
     shared = lab.shared().name()
     lab.session.close()
     again = lab.shared().name()
-    sweep(lab.connection, prefix=lab.prefix, keep=lab.kept)
+    sweep(lab.connection, prefix=lab.names.prefix, keep=lab.kept)
     names = {domain.name() for domain in lab.connection.listAllDomains(0)}
     assert again in names
     assert shared not in names

@@ -10,7 +10,8 @@ import pytest
 from suites.hypervisor.api import Handle
 from suites.hypervisor.calls import Recorder
 from suites.hypervisor.watchdog import Pending, Watchdog
-from suites.tck.lab import Lab, Options
+from suites.tck.lab import Lab
+from suites.tck.options import Options
 from suites.tck.sweep import sweep
 
 
