@@ -10,7 +10,8 @@ from pathlib import Path
 import libvirt
 
 from ci.errors import InfraError
-from suites.hypervisor.api import Handle, failed_function
+from suites.hypervisor.handle import Handle
+from suites.hypervisor.method import failed_function
 
 VARIABLE = "LIBVIRT_TCK_DIR"
 INSTALLED = Path("/usr/share/libvirt-tck")

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import libvirt
@@ -20,21 +18,13 @@ import libvirt
 from ci.errors import ProductError
 from suites.hypervisor import daemon as daemons
 from suites.hypervisor.calls import CRASHED, HUNG, OK, Recorder, argument_class
+from suites.hypervisor.event_loop import run_event_loop
+from suites.hypervisor.handle import Handle, unwrap, wrap
+from suites.hypervisor.method import Method, method_of
 from suites.hypervisor.watchdog import Pending, Watchdog
 
-CALL_SECONDS = 30.0
-LONG_SECONDS = 150.0  # calls that move memory or disks
-LONG = ("Save", "Restore", "CoreDump", "Migrate", "Snapshot", "Wipe", "Clone", "Upload", "Build")
-BROKEN_GRACE = 0.2  # the same for a connection that is found broken later
 CRASH_GRACE = 3.0  # seconds from a broken connection to the end of a process that dumps its core
-# methods of the binding that are loops over a C function, or call one by another name
-OTHER_NAMES = {
-    "listDomainsID": "virConnectListDomains",
-    "sendAll": "virStreamSendAll",
-    "recvAll": "virStreamRecvAll",
-    "sparseSendAll": "virStreamSparseSendAll",
-    "sparseRecvAll": "virStreamSparseRecvAll",
-}
+BROKEN_GRACE = 0.2  # the same for a connection that is found broken later
 
 
 class DaemonCrashed(ProductError):  # noqa: N818 - reads as what happened
@@ -43,93 +33,6 @@ class DaemonCrashed(ProductError):  # noqa: N818 - reads as what happened
 
 class CallHung(ProductError):  # noqa: N818 - reads as what happened
     """A call did not return before its deadline and was ended from outside."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Method:
-    function: str  # libvirt's C name; empty when the binding answers by itself
-    names: tuple[str, ...]
-    seconds: float
-
-
-_methods: dict[tuple[Any, str], _Method] = {}
-
-
-def _method(owner: Any, name: str) -> _Method:
-    if (owner, name) not in _methods:
-        _methods[owner, name] = _read_method(owner, name)
-    return _methods[owner, name]
-
-
-def _read_method(owner: Any, name: str) -> _Method:
-    code = getattr(owner, name).__code__
-    called = [n for n in code.co_names if n.startswith("vir") and not hasattr(libvirt, n)]
-    function = OTHER_NAMES.get(name) or (called[0] if called else "")
-    names = code.co_varnames[: code.co_argcount]
-    seconds = LONG_SECONDS if any(word in function for word in LONG) else CALL_SECONDS
-    return _Method(function, names[1:] if names[:1] == ("self",) else names, seconds)
-
-
-def failed_function(error: libvirt.libvirtError) -> str:
-    """The C function that raised ``error``; empty when it came from elsewhere."""
-    return str(getattr(error, "__notes__", [""])[-1])
-
-
-class Handle:
-    """A libvirt object whose calls are watched. ``raw`` is the object itself."""
-
-    __slots__ = ("raw", "session")
-
-    def __init__(self, raw: Any, session: Session) -> None:
-        self.raw = raw
-        self.session = session
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        method = _method(type(self.raw), name)
-        function = getattr(self.raw, name)
-
-        def call(*values: Any) -> Any:
-            return self.session.call(method, function, values)
-
-        return call
-
-
-def _unwrap(value: Any, session: Session) -> Any:
-    match value:
-        case Handle():
-            return value.raw
-        case list():
-            return [_unwrap(item, session) for item in value]
-        case _ if callable(value):
-            return _callback(value, session)
-        case _:
-            return value
-
-
-def _callback(function: Callable[..., Any], session: Session) -> Callable[..., Any]:
-    """The same for the same function: it is named again when it is taken back."""
-    if function not in session.callbacks:
-        session.callbacks[function] = _new_callback(function, session)
-    return session.callbacks[function]
-
-
-def _new_callback(function: Callable[..., Any], session: Session) -> Callable[..., Any]:
-    def called(*values: Any) -> Any:
-        return _unwrap(function(*(_wrap(value, session) for value in values)), session)
-
-    return called
-
-
-def _wrap(value: Any, session: Session) -> Any:
-    match value:
-        case list():
-            return [_wrap(item, session) for item in value]
-        case tuple():
-            return tuple(_wrap(item, session) for item in value)
-        case _ if type(value).__module__ == "libvirt":
-            return Handle(value, session)
-        case _:
-            return value
 
 
 class Session:
@@ -187,7 +90,7 @@ class Session:
         run_event_loop()
         name = "openReadOnly" if read_only else "open"
         before = daemons.open_sockets()
-        self._connection = self.call(_method(libvirt, name), getattr(libvirt, name), (self.uri,))
+        self._connection = self.call(method_of(libvirt, name), getattr(libvirt, name), (self.uri,))
         new = daemons.open_sockets() - before
         self._sockets = tuple(os.dup(fd) for fd in sorted(new))
         self.daemon = daemons.identify(self._sockets) or self._remote_daemon()
@@ -213,11 +116,11 @@ class Session:
             self.daemon.close()
             self.daemon = None
 
-    def call(self, method: _Method, function: Callable[..., Any], values: tuple[Any, ...]) -> Any:
+    def call(self, method: Method, function: Callable[..., Any], values: tuple[Any, ...]) -> Any:
         """Call, bounded and recorded. What comes back is wrapped."""
-        plain = tuple(_unwrap(value, self) for value in values)
+        plain = tuple(unwrap(value, self) for value in values)
         if not method.function:
-            return _wrap(function(*plain), self)
+            return wrap(function(*plain), self)
         self._blame_the_last()
         self.recorder.begin(method.function)
         pending = self.watchdog.begin(
@@ -226,7 +129,7 @@ class Session:
         outcome, cut, result, began = OK, False, None, time.monotonic()
         try:
             result = function(*plain)
-            return _wrap(result, self)
+            return wrap(result, self)
         except libvirt.libvirtError as error:
             outcome = error.get_error_code() or libvirt.VIR_ERR_INTERNAL_ERROR
             cut = error.get_error_domain() == libvirt.VIR_FROM_RPC and not self._answers()
@@ -255,7 +158,7 @@ class Session:
         lives = self.daemon.alive(wait_seconds=CRASH_GRACE if cut else 0.0)
         return outcome if lives else CRASHED
 
-    def _blame(self, pending: Pending, method: _Method, kind: str, outcome: int) -> None:
+    def _blame(self, pending: Pending, method: Method, kind: str, outcome: int) -> None:
         if outcome == HUNG:
             seconds = method.seconds * self.patience
             raise CallHung(
@@ -290,24 +193,3 @@ class Session:
         )
         daemons.shut(self._sockets)
         return evidence
-
-
-_loop_lock = threading.Lock()
-_loops: list[threading.Thread] = []
-
-
-def run_event_loop() -> None:
-    """Start libvirt's event loop in a thread, once; to be called before the first connection."""
-    with _loop_lock:
-        if _loops:
-            return
-        libvirt.registerErrorHandler(lambda _context, _error: None, None)  # errors are raised
-        libvirt.virEventRegisterDefaultImpl()
-        loop = threading.Thread(target=_turn, name="libvirt-events", daemon=True)
-        _loops.append(loop)
-        loop.start()
-
-
-def _turn() -> None:
-    while True:
-        libvirt.virEventRunDefaultImpl()

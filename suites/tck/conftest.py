@@ -13,9 +13,9 @@ import libvirt
 import pytest
 
 from ci.errors import InfraError, VirtciError
-from suites.hypervisor.api import Handle
 from suites.hypervisor.calls import Recorder
 from suites.hypervisor.domain_xml import DomainXml
+from suites.hypervisor.handle import Handle
 from suites.hypervisor.watchdog import Watchdog
 from suites.tck.alone import MARK, room
 from suites.tck.baseline import known_for

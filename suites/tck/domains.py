@@ -8,7 +8,7 @@ from collections.abc import Callable
 import libvirt
 from defusedxml.ElementTree import fromstring
 
-from suites.hypervisor.api import Handle
+from suites.hypervisor.handle import Handle
 
 RUNNING = libvirt.VIR_DOMAIN_RUNNING
 PAUSED = libvirt.VIR_DOMAIN_PAUSED

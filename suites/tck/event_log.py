@@ -11,7 +11,7 @@ from typing import Any
 
 import libvirt
 
-from suites.hypervisor.api import Handle
+from suites.hypervisor.handle import Handle
 
 SECONDS = 10.0
 

@@ -9,9 +9,10 @@ from dataclasses import replace
 import libvirt
 
 from ci.errors import InfraError
-from suites.hypervisor.api import DaemonCrashed, Handle, Session
+from suites.hypervisor.api import DaemonCrashed, Session
 from suites.hypervisor.calls import Recorder
 from suites.hypervisor.domain_xml import DomainXml, Platform, preferred
+from suites.hypervisor.handle import Handle
 from suites.hypervisor.watchdog import Watchdog
 from suites.tck.device_xml import disk_xml
 from suites.tck.live import Guest

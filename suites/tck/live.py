@@ -8,7 +8,7 @@ import time
 
 import libvirt
 
-from suites.hypervisor.api import Handle
+from suites.hypervisor.handle import Handle
 from suites.tck.domains import state
 
 BOOT_SECONDS = 60.0

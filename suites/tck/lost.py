@@ -12,7 +12,7 @@ import libvirt
 
 from ci.deadline import Deadline
 from ci.shell import Argv, LocalShell
-from suites.hypervisor.api import Handle
+from suites.hypervisor.handle import Handle
 from suites.tck.names import PREFIX
 
 SECONDS = 60.0

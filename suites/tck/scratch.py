@@ -9,7 +9,8 @@ from pathlib import Path
 
 import libvirt
 
-from suites.hypervisor.api import Handle, Session
+from suites.hypervisor.api import Session
+from suites.hypervisor.handle import Handle
 from suites.tck.device_xml import dir_pool_xml, network_xml, volume_xml
 from suites.tck.names import PREFIX, Names
 

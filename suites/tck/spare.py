@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import libvirt
 
-from suites.hypervisor.api import Handle
+from suites.hypervisor.handle import Handle
 from suites.tck.domains import state
 from suites.tck.verdict import is_unsupported
 

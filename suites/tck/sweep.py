@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import libvirt
 
-from suites.hypervisor.api import Handle, failed_function
+from suites.hypervisor.handle import Handle
+from suites.hypervisor.method import failed_function
 from suites.tck.names import PREFIX
 from suites.tck.verdict import is_unsupported
 

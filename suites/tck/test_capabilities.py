@@ -8,8 +8,8 @@ import libvirt
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from suites.hypervisor.api import Handle
 from suites.hypervisor.domain_xml import platforms
+from suites.hypervisor.handle import Handle
 from suites.tck.lab import Lab
 from suites.tck.verdict import refused
 

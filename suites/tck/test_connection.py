@@ -11,7 +11,8 @@ import libvirt
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from suites.hypervisor.api import Handle, Session
+from suites.hypervisor.api import Session
+from suites.hypervisor.handle import Handle
 from suites.tck.lab import Lab
 from suites.tck.verdict import refused
 

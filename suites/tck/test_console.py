@@ -8,7 +8,7 @@ import libvirt
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from suites.hypervisor.api import Handle
+from suites.hypervisor.handle import Handle
 from suites.tck.lab import Lab
 from suites.tck.live import Guest
 from suites.tck.verdict import refused

@@ -7,7 +7,7 @@ import uuid
 import libvirt
 import pytest
 
-from suites.hypervisor.api import Handle
+from suites.hypervisor.handle import Handle
 from suites.tck.lab import Lab
 from suites.tck.verdict import is_unsupported
 

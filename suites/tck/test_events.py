@@ -8,8 +8,8 @@ from typing import Any
 import libvirt
 import pytest
 
-from suites.hypervisor.api import Handle
 from suites.hypervisor.domain_xml import DomainXml
+from suites.hypervisor.handle import Handle
 from suites.tck.domains import CONFIG, LIVE, names
 from suites.tck.event_log import EventLog, domain_events
 from suites.tck.lab import Lab

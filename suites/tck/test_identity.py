@@ -8,8 +8,8 @@ from dataclasses import replace
 import libvirt
 import pytest
 
-from suites.hypervisor.api import Handle
 from suites.hypervisor.domain_xml import DomainXml
+from suites.hypervisor.handle import Handle
 from suites.tck.domains import CONFIG, LIVE, names, text
 from suites.tck.lab import Lab
 from suites.tck.verdict import refused

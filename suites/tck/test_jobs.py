@@ -7,7 +7,7 @@ import threading
 import libvirt
 import pytest
 
-from suites.hypervisor.api import Handle
+from suites.hypervisor.handle import Handle
 from suites.tck.domains import RUNNING, eventually, state
 from suites.tck.lab import Lab
 from suites.tck.live import Guest

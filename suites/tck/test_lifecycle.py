@@ -5,8 +5,8 @@ from __future__ import annotations
 import libvirt
 import pytest
 
-from suites.hypervisor.api import Handle
 from suites.hypervisor.domain_xml import DomainXml
+from suites.hypervisor.handle import Handle
 from suites.tck.domains import PAUSED, RUNNING, SHUTOFF, eventually, names, reason, state
 from suites.tck.lab import Lab
 from suites.tck.verdict import refused

@@ -6,7 +6,7 @@ import libvirt
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from suites.hypervisor.api import Handle
+from suites.hypervisor.handle import Handle
 from suites.tck.device_xml import filter_xml
 from suites.tck.lab import Lab
 from suites.tck.verdict import refused

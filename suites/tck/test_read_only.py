@@ -7,7 +7,7 @@ from collections.abc import Callable
 import libvirt
 import pytest
 
-from suites.hypervisor.api import Handle
+from suites.hypervisor.handle import Handle
 from suites.tck.device_xml import dir_pool_xml, filter_xml, network_xml, secret_xml
 from suites.tck.domains import names
 from suites.tck.lab import Lab

@@ -7,7 +7,7 @@ from pathlib import Path
 import libvirt
 import pytest
 
-from suites.hypervisor.api import Handle
+from suites.hypervisor.handle import Handle
 from suites.tck.domains import PAUSED, RUNNING, SHUTOFF, names, reason, state
 from suites.tck.lab import Lab
 from suites.tck.live import Guest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import libvirt
 import pytest
 
-from suites.hypervisor.api import Handle
+from suites.hypervisor.handle import Handle
 from suites.tck.device_xml import secret_xml
 from suites.tck.event_log import EventLog
 from suites.tck.lab import Lab

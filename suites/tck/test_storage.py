@@ -8,7 +8,7 @@ import libvirt
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from suites.hypervisor.api import Handle
+from suites.hypervisor.handle import Handle
 from suites.tck.device_xml import dir_pool_xml, volume_xml
 from suites.tck.event_log import EventLog
 from suites.tck.lab import Lab

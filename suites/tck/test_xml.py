@@ -8,8 +8,8 @@ import libvirt
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from suites.hypervisor.api import Handle
 from suites.hypervisor.domain_xml import DomainXml
+from suites.hypervisor.handle import Handle
 from suites.tck.domains import CONFIG, text
 from suites.tck.lab import Lab
 from suites.tck.verdict import refused

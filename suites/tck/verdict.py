@@ -10,7 +10,8 @@ import libvirt
 
 from ci.errors import InfraError
 from ci.model import Outcome
-from suites.hypervisor.api import CallHung, DaemonCrashed, failed_function
+from suites.hypervisor.api import CallHung, DaemonCrashed
+from suites.hypervisor.method import failed_function
 
 # the driver has no such function, or does not do it for this configuration or argument
 UNSUPPORTED = frozenset(

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from suites.hypervisor.api import Handle, Session
+from suites.hypervisor.api import Session
 from suites.hypervisor.calls import Recorder
+from suites.hypervisor.handle import Handle
 from suites.hypervisor.watchdog import Pending, Watchdog
 from suites.tck.lost import Tool, end_lost, parse
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 import libvirt
 import pytest
 
-from suites.hypervisor.api import Handle
 from suites.hypervisor.calls import Recorder
+from suites.hypervisor.handle import Handle
 from suites.hypervisor.watchdog import Pending, Watchdog
 from suites.tck.lab import Lab
 from suites.tck.options import Options
