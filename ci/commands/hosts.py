@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ci.commands import hosts_outer, hosts_pool
+from ci.commands import hosts_cure, hosts_lease, hosts_outer, hosts_pool
 from ci.deadline import Deadline
 from ci.errors import UsageError
 from ci.nested.image import build_image, images_folder, list_images, remove_image, size_mib
@@ -25,6 +25,8 @@ app = typer.Typer(help="Hosts: a shared pool, and nested ones.", no_args_is_help
 image = typer.Typer(help="Images of nested hosts, kept in the cache.", no_args_is_help=True)
 app.add_typer(image, name="image")
 app.add_typer(hosts_pool.app)
+app.add_typer(hosts_lease.app)
+app.add_typer(hosts_cure.app)
 app.add_typer(hosts_outer.app)
 
 

@@ -3,50 +3,29 @@
 from __future__ import annotations
 
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ci.codec import from_json, read_text
+from ci.commands.hosts_file import DEFAULT, SECONDS, File, Name, open_shell
 from ci.deadline import Deadline
 from ci.deploy import strikes
-from ci.deploy.choose import LANES, Surveyed, health_of, owner, survey
+from ci.deploy.choose import LANES, Surveyed, health_of, survey
 from ci.deploy.evidence import gather_over
-from ci.deploy.host_facts import host_facts
-from ci.deploy.identity import check_identity, enter_machine_id, machine_id, trust_key
-from ci.deploy.lease import Lease, Leases, fenced
-from ci.deploy.pool import PooledHost, load_hosts, named
-from ci.deploy.power import Action, switch_power
-from ci.deploy.recover import Ladder, Recovery, recover
-from ci.deploy.rollback import roll_back
-from ci.deploy.snapshot import return_to_snapshot
+from ci.deploy.identity import enter_machine_id, machine_id, trust_key
+from ci.deploy.lease import Leases
+from ci.deploy.pool import load_hosts, named
 from ci.deploy.ssh import offered_key
 from ci.deploy.sshshell import SshShell
-from ci.errors import InfraError, ProductError, UsageError, VirtciError
-from ci.facts import PackageChange
-from ci.shell import LocalShell
+from ci.errors import InfraError, UsageError, VirtciError
 from ci.ssh_uri import ssh_options
 
-SECONDS = 120.0
-RECOVER_SECONDS = 7200.0
-HOUR = 3600
-
 app = typer.Typer()
-Name = Annotated[str, typer.Argument(help="Name of a host in the hosts file.")]
-File = Annotated[Path, typer.Option("--file", "-f", help="The hosts file.")]
-DEFAULT = Path("hosts.toml")
-
-
-def _shell(host: PooledHost) -> SshShell:
-    return SshShell(host.ssh(Path()).target())
 
 
 @app.command("list")
@@ -72,7 +51,7 @@ def _state(each: Surveyed, deadline: Deadline) -> str:
     if each.why_not:
         return each.why_not
     try:
-        with _shell(each.host) as shell:
+        with open_shell(each.host) as shell:
             held = Leases(shell).holder(deadline)
     except VirtciError as error:
         return error.message
@@ -98,7 +77,7 @@ def show(name: Name, *, file: File = DEFAULT) -> None:
         typer.echo(f"{'problem':14} {problem}")
     if said := strikes.standings(file).get(name, strikes.Standing()).said():
         typer.echo(f"{'standing':14} {said}")
-    with _shell(host) as shell:
+    with open_shell(host) as shell:
         leases = Leases(shell)
         held = leases.holder(deadline)
         lease = f"{held.token} {held.owner} {held.purpose}" if held else "free"
@@ -121,76 +100,6 @@ def check(
         typer.echo(f"{each.host.name}: {each.why_not or 'well'}")
     if sick := [each.host.name for each in found if each.why_not]:
         raise InfraError(f"not fit: {', '.join(sick)}", hint="virtci hosts recover NAME")
-
-
-@app.command()
-def lease(
-    name: Name,
-    *,
-    file: File = DEFAULT,
-    hours: Annotated[int, typer.Option(min=1, max=240)] = 8,
-    purpose: Annotated[str, typer.Option(help="One line for those who wait.")] = "by hand",
-    steal: Annotated[bool, typer.Option("--steal", help="Take it from its holder.")] = False,
-) -> None:
-    """Take a host for some hours; prints the token."""
-    deadline = Deadline.after(SECONDS)
-    with _shell(named(load_hosts(file), name)) as shell:
-        leases = Leases(shell)
-        act = leases.steal if steal else leases.ask
-        answer = act(owner=owner(), purpose=purpose, seconds=hours * HOUR, deadline=deadline)
-        if not isinstance(answer, Lease):
-            leases.leave(answer.ticket, deadline)
-            raise _held(name, answer.holder)
-    typer.echo(f"{name} is leased to {answer.owner} for {hours} h, token {answer.token}")
-
-
-def _is_ours(held: Lease) -> bool:
-    """Whether it was taken by this user on this machine, by whatever process."""
-    return held.owner.rsplit(":", 1)[0] == owner().rsplit(":", 1)[0]
-
-
-def _refuse_others(host: PooledHost, deadline: Deadline) -> int:
-    """The token of our lease (0: nobody's). A host that cannot be asked is not kept from its cure.
-
-    Raises InfraError when somebody else holds it.
-    """
-    try:
-        with _shell(host) as shell:
-            held = Leases(shell).holder(deadline)
-    except InfraError:
-        return 0
-    if held is not None and not _is_ours(held):
-        raise _held(host.name, held)
-    return held.token if held else 0
-
-
-def _held(name: str, holder: Lease | None) -> InfraError:
-    who = f"held by {holder.owner}: {holder.purpose}" if holder else "promised to who waits"
-    return InfraError(f"{name} is {who}", hint=f"wait, or: virtci hosts lease {name} --steal")
-
-
-@app.command()
-def release(
-    name: Name,
-    *,
-    file: File = DEFAULT,
-    token: Annotated[int, typer.Option(help="Of the lease; yours needs none.")] = 0,
-) -> None:
-    """Give a host back. Somebody else's lease is released by its token alone."""
-    deadline = Deadline.after(SECONDS)
-    with _shell(named(load_hosts(file), name)) as shell:
-        leases = Leases(shell)
-        held = leases.holder(deadline)
-        if held is None:
-            typer.echo(f"{name} was free")
-            return
-        if held.token != token and not _is_ours(held):
-            raise UsageError(
-                f"{name} is held by {held.owner}: {held.purpose}",
-                hint=f"if you know better: virtci hosts release {name} --token {held.token}",
-            )
-        leases.release(held.token, deadline)
-    typer.echo(f"{name} is free")
 
 
 @app.command()
@@ -256,99 +165,8 @@ def logs(
     host = named(load_hosts(file), name)
     folder = into or Path(f"logs-{name}")
     folder.mkdir(parents=True, exist_ok=True)
-    with _shell(host) as shell:
+    with open_shell(host) as shell:
         evidence = gather_over(shell, host.hypervisor, folder, Deadline.after(SECONDS))
     typer.echo(f"{len(evidence.files)} files in {folder}")
     for line in evidence.missing:
         typer.echo(f"missing: {line}")
-
-
-@app.command()
-def power(
-    name: Name,
-    action: Annotated[str, typer.Argument(help="status, on, off or cycle")] = "status",
-    *,
-    file: File = DEFAULT,
-) -> None:
-    """Switch a host's power."""
-    host = named(load_hosts(file), name)
-    if host.power is None:
-        raise UsageError(f"{name} has no power switch in {file}", hint="add [hosts.power] there")
-    deadline = Deadline.after(SECONDS)
-    wanted = _action(action)
-    if wanted != "status":
-        _refuse_others(host, deadline.within(SECONDS / 4))
-    said = switch_power(LocalShell(), host.power, wanted, deadline)
-    typer.echo(said or f"{name}: power {wanted} done")
-
-
-def _action(text: str) -> Action:
-    actions: tuple[Action, ...] = ("status", "on", "off", "cycle")
-    for action in actions:
-        if action == text:
-            return action
-    raise UsageError(f'"{text}" is nothing a power switch does', hint=", ".join(actions))
-
-
-@app.command("recover")
-def recover_(
-    name: Name,
-    *,
-    file: File = DEFAULT,
-    console: Annotated[str, typer.Option(help="The file of its serial console.")] = "",
-) -> None:
-    """Bring a wedged host back: daemons, leftovers, reboot, sysrq, power, reprovision."""
-    host = named(load_hosts(file), name)
-    _refuse_others(host, Deadline.after(SECONDS / 4))
-    folder = Path("recoveries", f"{name}-{time.strftime('%Y%m%d-%H%M%S')}")
-    with closing(_shell(host)) as shell:
-        deadline = Deadline.after(RECOVER_SECONDS)
-        ladder = Ladder(host=host, shell=shell, folder=folder, deadline=deadline, say=typer.echo)
-        _tell(recover(ladder, console=console), folder)
-
-
-def _tell(recovery: Recovery, folder: Path) -> None:
-    for rung in recovery.rungs:
-        end = "helped" if rung.helped else rung.said
-        typer.echo(f"{rung.name:18} {rung.seconds:7.1f} s  {end}")
-    if not recovery.rungs:
-        typer.echo(f"{recovery.host} is well")
-    elif recovery.healthy:
-        typer.echo(f"{recovery.host} is well after {recovery.seconds:.0f} s; evidence in {folder}")
-        typer.echo(f"to blame: the {recovery.blame}")
-    else:
-        kind = ProductError if recovery.blame == "product" else InfraError
-        raise kind(f"{recovery.host} stays down: {recovery.why}", hint=f"evidence is in {folder}")
-
-
-def _change(path: Path) -> PackageChange:
-    try:
-        return from_json(read_text(path), PackageChange)
-    except msgspec.MsgspecError as error:
-        hint = "a deployment writes one: runs/<id>/deploy/<host>/packages.json"
-        raise UsageError(f"{path} is no packages.json: {error}", hint=hint) from None
-
-
-@app.command()
-def rollback(
-    name: Name,
-    packages: Annotated[Path, typer.Argument(help="packages.json of a deployment.")],
-    *,
-    file: File = DEFAULT,
-) -> None:
-    """Put a host's packages back to what they were before a deployment."""
-    host = named(load_hosts(file), name)
-    deadline = Deadline.after(RECOVER_SECONDS)
-    change = _change(packages)
-    token = _refuse_others(host, deadline)
-    with _shell(host) as shell:
-        check_identity(shell, host, deadline)
-        facts = host_facts(shell, deadline)
-        ours = fenced(shell, token)
-        if change.snapshot and "snapper" in facts.programs:
-            commands = return_to_snapshot(ours, shell, change.snapshot, change.before, deadline)
-        else:
-            commands = roll_back(ours, facts, change.before, deadline)
-    for argv in commands:
-        typer.echo(" ".join(argv))
-    typer.echo(f"{name} has the packages of before" if commands else "nothing to put back")
