@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Self
 
 import msgspec
 
-from ci.deadline import Deadline, wait_until
-from ci.errors import InfraError, UsageError, VirtciError
+from ci.deadline import Deadline
+from ci.errors import InfraError, VirtciError
 from ci.model import Access, Record
 from ci.nested import accel, elsewhere, process
 from ci.nested.entry import local_power, write_entry
 from ci.nested.image import Image, build_image
+from ci.nested.local_boot import PORT_TRIES, await_libvirt, end, explain_port, free_port, launched
 from ci.nested.outer import Outer
 from ci.nested.outer_boot import Wanted
-from ci.nested.qemu import Machine, launch_command
-from ci.nested.recipe import DRIVERS, Flavour, image_recipe
+from ci.nested.qemu import Machine
+from ci.nested.reach import LOOPBACK, USER, access_to
+from ci.nested.recipe import Flavour, image_recipe
 from ci.run import Step
-from ci.shell import LocalShell, Shell
-from ci.ssh_uri import connection_uri, known_hosts_line, ssh_argv, write_ssh_command
+from ci.shell import LocalShell
+from ci.ssh_uri import ssh_argv
 
-ADDRESS = "127.0.0.1"
-USER = "root"
-END_SECONDS = 30.0
-LAUNCH_SECONDS = 20.0
 KVM_BOOT_SECONDS = 60.0
-GREETING_SECONDS = 20.0
-PORT_TRIES = 5
-_READY = "/usr/lib/virtci/ready"
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
-_PORT_TAKEN = "Could not set up host forwarding rule"
-_TAIL_LINES = 30
 
 Mebibytes = Annotated[int, msgspec.Meta(ge=256, le=65536)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
@@ -79,7 +71,7 @@ class NestedHost(Record, frozen=True, kw_only=True, tag_field="kind", tag="neste
         return (
             build,
             f"boot it in QEMU: {self.memory_mib} MiB{dom0}",
-            f"SSH on {ADDRESS}:{self.ssh_port or 'any free port'}; KVM if it works, else TCG",
+            f"SSH on {LOOPBACK}:{self.ssh_port or 'any free port'}; KVM if it works, else TCG",
         )
 
     def acquire(self, step: Step) -> Access:
@@ -143,10 +135,10 @@ class NestedHost(Record, frozen=True, kw_only=True, tag_field="kind", tag="neste
             machine = self._machine(image, accelerator, port, step.folder)
             if process.end(machine.pidfile, step.deadline):
                 step.say("ended the QEMU that an interrupted run had left in this folder")
-            step.say(f"booting {image.key} with {accelerator}, SSH on {ADDRESS}:{port}")
-            if _launched(machine, step.shell, step.deadline):
+            step.say(f"booting {image.key} with {accelerator}, SSH on {LOOPBACK}:{port}")
+            if launched(machine, step.shell, step.deadline):
                 return self._come_up(machine, step, seconds)
-            _explain_port(self.ssh_port, port, attempt)
+            explain_port(self.ssh_port, port, attempt)
         raise AssertionError("the last attempt returns or raises")
 
     def _machine(
@@ -166,130 +158,24 @@ class NestedHost(Record, frozen=True, kw_only=True, tag_field="kind", tag="neste
 
     def _come_up(self, machine: Machine, step: Step, seconds: float) -> Access:
         with ExitStack() as on_failure:
-            on_failure.callback(_end, machine)
-            access = _unproven(self, machine)
+            on_failure.callback(end, machine)
+            access = access_to(
+                self.name,
+                self.hypervisor,
+                machine.image,
+                port=machine.port,
+                folder=step.folder,
+                console=machine.console,
+            )
             limit = step.deadline.within(seconds)
-            boot_id = _await_libvirt(machine, access, step.shell, limit)
+            boot_id = await_libvirt(machine, access, step.shell, limit)
             pid = process.running(machine.pidfile)[0]
             on_failure.pop_all()
         write_entry(step.folder, access, machine.uuid, local_power(machine))
-        step.say(f"{self.name} is up: ssh {USER}@{ADDRESS} -p {machine.port}")
+        step.say(f"{self.name} is up: ssh {USER}@{LOOPBACK} -p {machine.port}")
         return msgspec.structs.replace(
             access, boot_id=boot_id, pid=pid, emulated=machine.accelerator == "tcg"
         )
-
-
-def _end(machine: Machine) -> None:
-    """End a host that did not come up, whatever is left of the step's time."""
-    process.end(machine.pidfile, Deadline.after(END_SECONDS))
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((ADDRESS, 0))
-        return int(probe.getsockname()[1])
-
-
-def _launched(machine: Machine, shell: Shell, deadline: Deadline) -> bool:
-    """Start QEMU; False when the port was taken. Raises InfraError when it does not start."""
-    if _listens(machine.port):
-        return False
-    limit = deadline.within(LAUNCH_SECONDS)
-    done = shell.run(launch_command(machine), limit, log=machine.log)
-    if done.ok:
-        wait_until("QEMU's start", lambda: _started(machine), limit, every=0.1)
-    log = machine.log.read_text(errors="replace")
-    if done.ok and process.running(machine.pidfile):
-        return True
-    if _PORT_TAKEN in log:
-        return False
-    hint = "apt-get install qemu-system-x86 util-linux coreutils"
-    raise InfraError("QEMU does not start", hint=hint, detail=log.strip() or done.tail(5))
-
-
-def _started(machine: Machine) -> bool:
-    """It listens, or it has said why not. QEMU opens its port last, after its pid file."""
-    if machine.log.stat().st_size:
-        return not process.running(machine.pidfile)
-    return bool(process.running(machine.pidfile)) and _listens(machine.port)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((ADDRESS, port)) == 0
-
-
-def _explain_port(wanted: int, port: int, attempt: int) -> None:
-    if wanted:
-        raise UsageError(
-            f"port {port} of {ADDRESS} is taken, so the nested host cannot have its SSH there",
-            hint="leave ssh_port out of the plan, then any free port is used",
-        )
-    if attempt == PORT_TRIES:
-        raise InfraError(f"{PORT_TRIES} ports that were free a moment ago were taken by others")
-
-
-def _await_libvirt(machine: Machine, access: Access, shell: Shell, deadline: Deadline) -> str:
-    """The boot id that the host tells over SSH once its libvirtd answers."""
-    try:
-        wait_until("SSH of the nested host", lambda: _answers(machine), deadline, every=0.5)
-        done = shell.run(ssh_argv(access, _READY), deadline)
-    except InfraError as error:
-        raise _not_up(machine, error.message) from None
-    facts = dict(line.split(" ", 1) for line in done.stdout.splitlines() if " " in line)
-    if not done.ok or "boot_id" not in facts:
-        raise _not_up(machine, done.tail(10))
-    return facts["boot_id"].strip()
-
-
-def _answers(machine: Machine) -> bool:
-    """Whether sshd greets. Raises InfraError when QEMU has ended."""
-    if not process.running(machine.pidfile):
-        raise InfraError("QEMU ended by itself")
-    try:
-        # QEMU takes the connection at once; a host under load is slow to greet
-        with socket.create_connection((ADDRESS, machine.port), timeout=GREETING_SECONDS) as probe:
-            return probe.recv(4).startswith(b"SSH-")
-    except OSError:
-        return False
-
-
-def _not_up(machine: Machine, why: str) -> InfraError:
-    console = machine.console
-    text = console.read_text(errors="replace").replace("\r", "") if console.exists() else ""
-    tail = "\n".join(text.splitlines()[-_TAIL_LINES:])
-    log = machine.log.read_text(errors="replace").strip()
-    return InfraError(
-        f"the nested host {machine.name} did not come up: {why}",
-        hint=f"its whole console is in {console}",
-        detail=f"{log}\n{tail}".strip() or "the console is empty",
-    )
-
-
-def _unproven(host: NestedHost, machine: Machine) -> Access:
-    """How the host will be reached, before it is known to be up."""
-    hypervisor = DRIVERS[host.hypervisor]
-    folder = Path(machine.folder)
-    known_hosts = folder / "known_hosts"
-    line = known_hosts_line(ADDRESS, machine.port, machine.image.host_key)
-    known_hosts.write_text(line, encoding="ascii")
-    key = machine.image.client_key
-    command = write_ssh_command(folder, key=key, known_hosts=str(known_hosts))
-    return Access(
-        name=host.name,
-        address=ADDRESS,
-        port=machine.port,
-        user=USER,
-        key=key,
-        known_hosts=str(known_hosts),
-        hypervisor=hypervisor,
-        uri=connection_uri(
-            hypervisor, user=USER, address=ADDRESS, port=machine.port, ssh_command=command
-        ),
-        boot_id="",
-        console=str(machine.console),
-    )
 
 
 def _pidfile(access: Access) -> Path:

@@ -22,13 +22,12 @@ from ci.nested.hosting import Hosting
 from ci.nested.image import Image
 from ci.nested.outer import Outer
 from ci.nested.outer_facts import OuterFacts, Processor
-from ci.nested.recipe import DRIVERS, Flavour
+from ci.nested.reach import LOOPBACK, access_to
+from ci.nested.recipe import Flavour
 from ci.run import Step
 from ci.shell import must
-from ci.ssh_uri import connection_uri, known_hosts_line, write_ssh_command
+from ci.ssh_uri import write_ssh_command
 
-LOOPBACK = "127.0.0.1"  # of the outer host: nobody else sees the port
-USER = "root"
 PORTS = range(20000, 60000)
 PORT_TRIES = 5
 PORT_TAKEN = "Could not set up host forwarding rule"
@@ -130,30 +129,17 @@ class OuterBoot:
         )
 
     def _access(self, domain: Domain) -> Access:
-        """How it will be reached, before it is known to be up."""
-        folder = self.step.folder
-        known_hosts = folder / "known_hosts"
-        line = known_hosts_line(LOOPBACK, domain.port, self.image.host_key)
-        known_hosts.write_text(line, encoding="ascii")
-        jump, key = self.wanted.outer.jump, self.image.client_key
-        command = write_ssh_command(folder, key=key, known_hosts=str(known_hosts), through=jump)
-        hypervisor = DRIVERS[self.wanted.flavour]
-        return Access(
-            name=self.wanted.name,
-            address=LOOPBACK,
+        access = access_to(
+            self.wanted.name,
+            self.wanted.flavour,
+            self.image,
             port=domain.port,
-            user=USER,
-            key=key,
-            known_hosts=str(known_hosts),
-            hypervisor=hypervisor,
-            uri=connection_uri(
-                hypervisor, user=USER, address=LOOPBACK, port=domain.port, ssh_command=command
-            ),
-            boot_id="",
-            console=str(self._console),
-            emulated=domain.processor.accelerator == "tcg",
-            through=jump,
+            folder=self.step.folder,
+            console=self._console,
+            through=self.wanted.outer.jump,
         )
+        emulated = domain.processor.accelerator == "tcg"
+        return msgspec.structs.replace(access, emulated=emulated)
 
     def _await_libvirt(self, access: Access, copy: ConsoleCopy, deadline: Deadline) -> str:
         """The boot id that it tells over SSH once its libvirtd answers."""
