@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 import traceback
@@ -12,9 +13,15 @@ import typer
 
 from ci.commands import COMMANDS
 from ci.errors import EXIT_BUG, EXIT_INTERRUPTED, InfraError, VirtciError
+from ci.streams import settle
 
 ABOUT = "Continuous integration for libvirt on Xen and KVM."
-DISK_FULL = 28
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+# what a file system says of a place, whoever of us asked for it
+PLACE = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR),
+    *(errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO, errno.ESTALE, errno.ETXTBSY),
+)
 
 
 def application(arguments: Sequence[str]) -> typer.Typer:
@@ -60,6 +67,7 @@ def _named_elsewhere() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit with its code."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    settle()
     try:
         application(arguments)(args=list(arguments), prog_name="virtci")
     except VirtciError as error:
@@ -69,14 +77,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stderr.write("virtci: stopped\n")
         sys.exit(EXIT_INTERRUPTED)
     except OSError as error:
-        if error.errno != DISK_FULL:
+        trouble = _of_this_machine(error)
+        if trouble is None:
             _confess()
             sys.exit(EXIT_BUG)
-        _explain(InfraError(f"no space left on the disk for {error.filename or 'a file'}"))
-        sys.exit(InfraError.exit_code)
+        _explain(trouble)
+        sys.exit(trouble.exit_code)
     except Exception:  # noqa: BLE001 - the one catch-all: a bug of ours, told as one
         _confess()
         sys.exit(EXIT_BUG)
+
+
+def _of_this_machine(error: OSError) -> InfraError | None:
+    """What a file system refused, as the lab's trouble; None for anything else."""
+    place = error.filename2 or error.filename
+    if error.errno in DISK_FULL:
+        return InfraError(f"no space left on the disk for {place or 'the output'}")
+    if error.errno in PLACE and place is not None:
+        return InfraError(f"{place}: {error.strerror}")
+    return None
 
 
 def _explain(error: VirtciError) -> None:
