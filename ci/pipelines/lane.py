@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from ci.deadline import Deadline
 from ci.deploy.corekeeper import keeping_cores
 from ci.deploy.deploy import deploy
-from ci.deploy.evidence import gather, mark
-from ci.deploy.leaks import Inventory, Leaks, look_for_leaks, take_inventory
 from ci.errors import InfraError, Interrupted, ProductError, VirtciError
 from ci.launch import Suite
 from ci.launch.target import SuiteEnd, Target
 from ci.model import Access, Build, Deployment
-from ci.pipelines.console import SUITE as CONSOLE
-from ci.pipelines.console import console_size, console_troubles, write_console_cases
-from ci.pipelines.crashes import Explained, explain_failures, is_unread, step_name
+from ci.pipelines.console import console_size
+from ci.pipelines.crashes import is_unread
 from ci.pipelines.elsewhere import Occupied, Trail, next_place, wedged
 from ci.pipelines.guest import GuestFiles, place_guest
 from ci.pipelines.kinds import HostKind
@@ -26,13 +20,11 @@ from ci.pipelines.lost import Loss, Watch, note_loss
 from ci.pipelines.plan import Plan
 from ci.pipelines.recovery import bring_back, can_be_brought_back
 from ci.pipelines.target import target_of
+from ci.pipelines.witness import Witness
 from ci.run import Run, Step
 
 LOOK_SECONDS = 60.0
 TIDY_SECONDS = 120.0
-EVIDENCE_SECONDS = 60.0
-MARK_SECONDS = 30.0
-EXPLAIN_SECONDS = 600.0
 SUITE_GRACE_SECONDS = 120.0
 
 
@@ -47,6 +39,11 @@ class Lane:
     until: str
     suites: tuple[Suite, ...]
     occupied: Occupied
+
+    @property
+    def witness(self) -> Witness:
+        """Who keeps what its host can tell."""
+        return Witness(self.run, self.plan, self.build, self.host.name)
 
     def go(self) -> None:
         """All of one host. Its errors are in the journal; only a stop leaves the lane."""
@@ -65,7 +62,7 @@ class Lane:
         """What a run that was cut had gathered and not yet read; the host is not needed for it."""
         for suite in self.suites:
             if self._has(suite) and is_unread(self.run, self.host.name, suite.name):
-                self._explain(self.host.name, suite.name)
+                self.witness.explain(self.host.name, suite.name)
 
     def _pending(self) -> bool:
         """Whether any suite of this host is still to be run."""
@@ -101,7 +98,7 @@ class Lane:
                 loss = Loss(access.name, error, reached=True)
                 return replace(loss, back=self._bring_back(where, access) is not None)
         finally:
-            self._look_at_console(access, "")
+            self.witness.look_at_console(access, "")
         return None
 
     def _is_up(self, where: HostKind, access: Access) -> bool:
@@ -128,34 +125,34 @@ class Lane:
         if self.until == "hosts":
             return
         if access.port:
-            with self._evidence(access, "deploy"):
+            with self.witness.kept(access, "deploy"):
                 self._deploy(access)
         if self.until == "deploy":
             return
         target = target_of(access, self._guest(access))
         for suite in self.suites:
             if not self._has(suite):
-                with self._compared(access, suite):
+                with self.witness.compared(access, suite):
                     self._try_suite(where, access, suite, target)
 
     def _try_suite(self, where: HostKind, access: Access, suite: Suite, target: Target) -> None:
         """A suite that breaks stops the others only when it took the host with it."""
         try:
-            with self._evidence(access, suite.name):
-                self._mark(access, suite.name)
-                with keeping_cores(access, self._place(access, suite.name)):
+            with self.witness.kept(access, suite.name):
+                self.witness.mark(access, suite.name)
+                with keeping_cores(access, self.witness.place(access, suite.name)):
                     end = self._suite(where, access, suite, target)
                 if end.failed:
-                    self._gather(access, suite.name)
+                    self.witness.gather(access, suite.name)
                     self._mend(where, access, suite)
             if end.failed:
-                self._explain(access.name, suite.name)
+                self.witness.explain(access.name, suite.name)
         except InfraError:
             if not self._is_up(where, access):
                 raise
             self._mend(where, access, suite)
         finally:
-            self._look_at_console(access, suite.name)
+            self.witness.look_at_console(access, suite.name)
 
     def _mend(self, where: HostKind, access: Access, suite: Suite) -> None:
         """A host whose libvirt hangs behind a suite would fail every suite behind it, too."""
@@ -169,18 +166,6 @@ class Lane:
         )
         note_loss(self.run, self.host.name, Loss(access.name, error), what="wedged")
 
-    @contextmanager
-    def _compared(self, access: Access, suite: Suite) -> Iterator[None]:
-        """Where the plan wants it: what a suite leaves on the host is a failed step of its own."""
-        if not (self.plan.deploy.leaks and access.port):
-            yield
-            return
-        name = f"leaks/{self.host.name}/{suite.name}"
-        before = self.run.step(f"{name}/before", Inventory, take_inventory, access)
-        yield
-        with suppress(ProductError, InfraError):
-            self.run.step(f"{name}/after", Leaks, look_for_leaks, access, before)
-
     def _guest(self, access: Access) -> GuestFiles:
         """The test driver runs no guest, so there none is made."""
         if access.hypervisor == "test":
@@ -192,64 +177,6 @@ class Lane:
             access,
             seconds=self.plan.limits.hosts,
         )
-
-    @contextmanager
-    def _evidence(self, access: Access, name: str) -> Iterator[None]:
-        """Gather what the host can tell when a step of it fails or is stopped."""
-        try:
-            yield
-        except Interrupted:
-            self._gather(access, name)
-            raise
-        except VirtciError:
-            self._gather(access, name)
-            self._explain(access.name, name)
-            raise
-
-    def _mark(self, access: Access, name: str) -> None:
-        """Note what is on the host before a suite, so that old cores and logs are not blamed on it.
-
-        A suite that is gone on with on the same boot keeps its first mark.
-        """
-        if self.plan.report.evidence:
-            folder = self._place(access, name)
-            mark(access, folder, Deadline.after(MARK_SECONDS))
-
-    def _explain(self, where: str, name: str) -> None:
-        """Say what crashes lie behind failures; the failures themselves stand in any case."""
-        self.run.step(
-            step_name(self.host.name, name),
-            Explained,
-            explain_failures,
-            self.host.name,
-            name,
-            self.plan.crashes.known,
-            beside=(self.build, where),
-            still_good=lambda _: False,  # it is read anew whenever there is new evidence
-            seconds=EXPLAIN_SECONDS,
-        )
-
-    def _gather(self, access: Access, name: str) -> None:
-        if self.plan.report.evidence:
-            folder = self._place(access, name)
-            gather(access, folder, Deadline.after(EVIDENCE_SECONDS))
-
-    def _place(self, access: Access, name: str) -> Path:
-        return self.run.folder / "evidence" / access.name / name
-
-    def _look_at_console(self, access: Access, during: str) -> None:
-        """What the console tells of trouble becomes cases of the suite ``console``."""
-        found = console_troubles(access)
-        if found and not self.run.stop.is_set():
-            self.run.step(
-                f"{CONSOLE}/{self.host.name}",
-                SuiteEnd,
-                write_console_cases,
-                access,
-                beside=(self.host.name, during, found),
-                still_good=lambda _: False,
-                retries=0,
-            )
 
     def _deploy(self, access: Access) -> Deployment:
         return self.run.step(
