@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
-from ci.errors import InfraError, Interrupted, ProductError, UsageError
+from ci.errors import InfraError, Interrupted, UsageError
 from ci.model import CaseResult, Outcome
 from suites.stress.aim import Aim
 from suites.stress.amplifiers.knob import Turned
@@ -19,15 +18,13 @@ from suites.stress.guest import Guest
 from suites.stress.host import WITHOUT_GUESTS, Host
 from suites.stress.inventory import Inventory
 from suites.stress.ledger import ITERATION, Ledger
-from suites.stress.listing import NAMELESS
 from suites.stress.options import Options
 from suites.stress.play import Play, Problem, describe, judge
 from suites.stress.scenario import load_scenario
+from suites.stress.surroundings import Surroundings
 from suites.stress.verdict import Verdict, conclude
 from suites.stress.vitals import EVERY_SECONDS, EVERY_SECONDS_ELSEWHERE, Vitals
 
-LISTS_AGREE_SECONDS = 10.0
-LISTS_PAUSE = 0.05
 LATE_SECONDS = 0.1
 BROKEN_IN_A_ROW = 3
 
@@ -55,8 +52,7 @@ class Soak:
         self._broken = 0
         self._problem: tuple[str, str] | None = None  # that the host is recovered from just now
         self._vitals = Vitals()
-        self._inventory: Inventory | None = None
-        self._others: frozenset[str] = frozenset()
+        self._surroundings: Surroundings | None = None
 
     @property
     def interrupted(self) -> bool:
@@ -105,9 +101,8 @@ class Soak:
         self._guest = Guest(self.name, self.host)
         self.host.sweep(self.name, alone=self.options.worker == 0)
         self._guest.forget_events()
-        names = self.host.libvirt_names()
-        self._others = frozenset(name for name in names if not name.startswith(PREFIX))
-        self._inventory = Inventory(self.options.inventory, self.options.call_seconds)
+        inventory = Inventory(self.options.inventory, self.options.call_seconds)
+        self._surroundings = Surroundings(self.host, self.name, inventory)
         every = EVERY_SECONDS if self._watched_here() else EVERY_SECONDS_ELSEWHERE
         self._vitals = Vitals(self.host.read_vitals, every=every)
         self._turn_knobs()
@@ -169,7 +164,7 @@ class Soak:
 
     def _left_on_host(self) -> tuple[str, ...]:
         try:
-            return self._inventory.leaks() if self._inventory else ()
+            return self._surroundings.leaks() if self._surroundings else ()
         except InfraError as error:
             self.stopping = error.message
             return ()
@@ -219,36 +214,9 @@ class Soak:
         began = time.monotonic()
         self.guest.settle()
         self.guest.detach()
-        self._nothing_left()
-        if self._inventory and self._inventory.due():
-            self._nothing_more()
+        assert self._surroundings is not None
+        self._surroundings.check()
         play.steps["check"] = time.monotonic() - began
-
-    def _nothing_left(self) -> None:
-        until = time.monotonic() + LISTS_AGREE_SECONDS
-        while left := self._left():
-            if time.monotonic() > until:
-                raise ProductError(left)
-            self.host.connection.pause(LISTS_PAUSE)
-
-    def _nothing_more(self) -> None:
-        """The host's other objects are those of before; they get a moment to go."""
-        assert self._inventory is not None
-        until = time.monotonic() + LISTS_AGREE_SECONDS
-        while leaks := self._inventory.leaks():
-            if time.monotonic() > until:
-                raise ProductError(leaks[0])
-            self.host.connection.pause(1.0)
-
-    def _left(self) -> str:
-        """Our guest where it should be gone, and others' that libvirt has lost sight of."""
-        known, runs = self.host.libvirt_names(), self.host.hypervisor_list()
-        mine = known & {self.name}
-        theirs = {self.name, NAMELESS}.intersection(runs)
-        if mine or theirs:
-            return f"after the iteration guests are left: {_both(mine, theirs)}"
-        lost = (self._others - known).intersection(runs)
-        return f"libvirt has lost guests of others: {_both(set(), lost)}" if lost else ""
 
     def _unasked(self) -> tuple[str, ...]:
         """Events that came after the last iteration; those of others are found by the next one."""
@@ -291,7 +259,3 @@ class Soak:
             if self.host.local or not self.guest.kind.runs:
                 Path(self.guest.save_path).unlink(missing_ok=True)
         return ""
-
-
-def _both(libvirt: Iterable[str], hypervisor: Iterable[str]) -> str:
-    return f"libvirt lists {sorted(libvirt)}, the hypervisor {sorted(hypervisor)}"
