@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from ci.commands.gate import show
-from ci.commands.options import RUNS_DEFAULT, RunsFolder
+from ci.commands.options import RUNS_DEFAULT, Resume, RunsFolder
 from ci.errors import EXIT_INTERRUPTED, InfraError, Interrupted, UsageError
 from ci.launch.stress import StressSuite
 from ci.pipelines.afterwards import Afterwards, prepare
@@ -41,7 +41,7 @@ def run(
         list[str] | None, typer.Option("--set", help="Change a value of the plan: path=value.")
     ] = None,
     until: Annotated[str, typer.Option(help=f"Last stage: {', '.join(STAGES)}.")] = "suites",
-    resume: Annotated[str, typer.Option(help="Go on with this run (id, part of it, last).")] = "",
+    resume: Resume = "",
     name: Annotated[
         str, typer.Option(help="The run's id; when there is such a run, go on with it.")
     ] = "",

@@ -2,45 +2,37 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from ci.codec import fingerprint, from_json, to_json
-from ci.commands.options import RUNS_DEFAULT, RunsFolder
-from ci.deadline import Deadline
+from ci.commands.options import RUNS_DEFAULT, Resume, RunsFolder
+from ci.commands.stress_target import Reach
+from ci.commands.suite_options import Known, Packages, known_issues
 from ci.errors import EXIT_INTERRUPTED, Interrupted, UsageError
-from ci.guest.build import build_guest
 from ci.journal import read
 from ci.launch.stress import NOT_SAID, StressSuite
 from ci.launch.target import SuiteEnd, Target
 from ci.model import Record
 from ci.pipelines.alone import explain_after, watched
 from ci.pipelines.interrupt import stop_on_signals
-from ci.pipelines.plan import CrashPlan
 from ci.pipelines.runs import find, new_id, recorded_header
-from ci.pipelines.target import target_at
 from ci.report.console import summary
 from ci.report.live import LiveJUnit
 from ci.report.live_view import watching
 from ci.report.results import RunHeader, exit_code, load
 from ci.run import Run
-from ci.shell import LocalShell
 from ci.watcher import Watchers
 
-GUEST_SECONDS = 900.0
 LIMIT_SECONDS = 365 * 86400  # a soak ends by its own aim
-LOCAL = re.compile(r"qemu(\+unix)?:")  # drivers that read kernel and initrd on this machine
-WITHOUT_GUESTS = re.compile(r"test(\+\w+)?:")
-ON_XEN_HOSTS = "/var/lib/virtci/guest"  # where a nested host has its guest
 VERDICTS = {"PASS": 0, "FAIL": 1, "INCONCLUSIVE": 3}
 
 app = typer.Typer()
@@ -87,13 +79,9 @@ def stress(
     migrate_uri: Annotated[
         str, typer.Option(help="What the hosts call each other: THERE[,BACK].")
     ] = "",
-    packages: Annotated[
-        Path | None, typer.Option(help="Folder of the packages that run there, with debuginfo.")
-    ] = None,
-    known: Annotated[
-        Path | None, typer.Option(help="File of known issues: tickets, owners, waivers.")
-    ] = None,
-    resume: Annotated[str, typer.Option(help="Go on with this run (id, part of it, last).")] = "",
+    packages: Packages = None,
+    known: Known = None,
+    resume: Resume = "",
     runs: RunsFolder = RUNS_DEFAULT,
 ) -> None:
     """Loop guests on a connection until something is shown; every iteration is on record.
@@ -103,10 +91,8 @@ def stress(
     """
     console = Console(soft_wrap=True)
     if resume:
-        folder = find(runs, resume)
-        ordered = from_json(recorded_header(folder).plan_text, Ordered)
-        raise typer.Exit(_execute(console, folder, ordered, resumed=True))
-    try:
+        raise typer.Exit(_go_on(console, find(runs, resume)))
+    with _refused():
         suite = StressSuite(
             scenario=scenario,
             loops=loops,
@@ -123,29 +109,41 @@ def stress(
             memory_mib=memory_mib,
             seconds=LIMIT_SECONDS,
         )
-    except ValueError as error:  # told this way so that a plan's file and line can be added
-        raise UsageError(str(error)) from None
     for line in suite.decided():
         console.print(escape(line), highlight=False)
     if plan_only:
         return
-    reached = _target(uri, guest_kernel, guest_initrd)
-    target = msgspec.structs.replace(
-        reached,
-        hypervisor_list=tuple(shlex.split(hypervisor_list)) or reached.hypervisor_list,
-        daemon_probe=tuple(shlex.split(daemon_probe)) or reached.daemon_probe,
-        inventory=tuple(shlex.split(inventory)) or reached.inventory,
-        daemon_restart=tuple(shlex.split(daemon_restart)),
+    target = Reach(
+        uri=uri,
+        kernel=guest_kernel,
+        initrd=guest_initrd,
+        hypervisor_list=hypervisor_list,
+        daemon_probe=daemon_probe,
+        inventory=inventory,
+        daemon_restart=daemon_restart,
         destination=destination,
         migrate_uri=migrate_uri,
-    )
+    ).target()
     ordered = Ordered(
         suite=suite,
         target=target,
         packages=str(packages.absolute()) if packages else "",
-        known=CrashPlan(known=str(known)).located(Path.cwd()).known if known else "",
+        known=known_issues(known),
     )
     raise typer.Exit(_execute(console, runs / new_id("stress"), ordered, resumed=False))
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:  # told this way so that a plan's file and line can be added
+        raise UsageError(str(error)) from None
+
+
+def _go_on(console: Console, folder: Path) -> int:
+    ordered = from_json(recorded_header(folder).plan_text, Ordered)
+    return _execute(console, folder, ordered, resumed=True)
 
 
 def _count(text: str) -> int:
@@ -162,22 +160,6 @@ def _choice(text: str) -> Literal["stop", "continue"]:
             return text
         case _:
             raise UsageError(f'--on-daemon-death "{text}": say stop or continue')
-
-
-def _target(uri: str, kernel: str, initrd: str) -> Target:
-    """QEMU on this machine boots our own guest; a Xen host has it where it was made."""
-    if not uri:
-        raise UsageError("which connection?", hint="virtci stress test:///default -n 1000")
-    if not WITHOUT_GUESTS.match(uri) and not (kernel and initrd):
-        kernel, initrd = _guest(uri)
-    return target_at(uri, kernel=kernel, initrd=initrd)
-
-
-def _guest(uri: str) -> tuple[str, str]:
-    if not LOCAL.match(uri):
-        return f"{ON_XEN_HOSTS}/vmlinux", f"{ON_XEN_HOSTS}/initrd"
-    made = build_guest(LocalShell(), Deadline.after(GUEST_SECONDS), say=typer.echo)
-    return made.kernel, made.initrd
 
 
 def _execute(console: Console, folder: Path, ordered: Ordered, *, resumed: bool) -> int:

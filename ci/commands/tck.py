@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ci.codec import fingerprint, from_json
-from ci.commands.options import RUNS_DEFAULT, RunsFolder
+from ci.commands.options import RUNS_DEFAULT, Resume, RunsFolder
+from ci.commands.suite_options import Known, Packages, known_issues
 from ci.deadline import Deadline
 from ci.errors import UsageError
 from ci.guest.build import build_guest
@@ -26,7 +27,6 @@ from ci.launch.tck import TckSuite
 from ci.model import CaseResult, Outcome
 from ci.pipelines.alone import explain_after, watched
 from ci.pipelines.interrupt import stop_on_signals
-from ci.pipelines.plan import CrashPlan
 from ci.pipelines.runs import find, new_id
 from ci.pipelines.target import is_local, target_at
 from ci.report.console import STYLES, ConsoleWatcher, summary
@@ -69,13 +69,9 @@ def tck(
     ] = "",
     guest_kernel: Annotated[str, typer.Option(help="Kernel of the guest, on the host.")] = "",
     guest_initrd: Annotated[str, typer.Option(help="Its initrd.")] = "",
-    packages: Annotated[
-        Path | None, typer.Option(help="Folder of the packages that run there, with debuginfo.")
-    ] = None,
-    known: Annotated[
-        Path | None, typer.Option(help="File of known issues: tickets, owners, waivers.")
-    ] = None,
-    resume: Annotated[str, typer.Option(help="Go on with this run (id, part of it, last).")] = "",
+    packages: Packages = None,
+    known: Known = None,
+    resume: Resume = "",
     runs: RunsFolder = RUNS_DEFAULT,
 ) -> None:
     """Test the libvirt API on a connection, behaviour by behaviour.
@@ -95,7 +91,7 @@ def tck(
         initrd=guest_initrd,
         probe=daemon_probe,
         packages=packages,
-        known=CrashPlan(known=str(known)).located(Path.cwd()).known if known else "",
+        known=known_issues(known),
         listing=hypervisor_list,
         destroy=hypervisor_destroy,
     )
