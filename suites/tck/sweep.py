@@ -25,14 +25,18 @@ UNDEFINES = (
 )
 
 
+def _name(handle: Handle) -> str:
+    return str(handle.name())
+
+
 @dataclass(frozen=True)
 class Kind:
-    """A kind of object: what makes one, how all are listed, what it is called, how it ends."""
+    """A kind of object: what makes one, how all are listed, how it ends, what it is called."""
 
-    makers: re.Pattern[str]
+    makers: str  # a pattern of libvirt's functions
     listing: str
-    name: Callable[[Handle], str]
     remove: Callable[[Handle], None]
+    name: Callable[[Handle], str] = _name
 
 
 def sweep(
@@ -51,7 +55,7 @@ def sweep(
     kinds = [
         kind
         for kind in KINDS
-        if called is None or any(kind.makers.match(function) for function in called)
+        if called is None or any(re.match(kind.makers, function) for function in called)
     ]
     return {
         name: why for kind in kinds for name, why in _sweep_kind(connection, kind, prefix, kept)
@@ -180,57 +184,39 @@ def _remove_interface(interface: Handle) -> None:
     interface.undefine()
 
 
-def _remove_device(device: Handle) -> None:
-    device.destroy()
+def _delete(handle: Handle) -> None:
+    handle.delete()
+
+
+def _end(handle: Handle) -> None:
+    handle.destroy()
+
+
+def _forget(handle: Handle) -> None:
+    handle.undefine()
 
 
 KINDS = (
     Kind(
-        makers=re.compile(r"virDomain(Define|Create|Restore|Migrate|.*RevertTo|.*Resume|Reset)"),
-        listing="listAllDomains",
-        name=lambda handle: str(handle.name()),
-        remove=_remove_domain,
+        r"virDomain(Define|Create|Restore|Migrate|.*RevertTo|.*Resume|Reset)",
+        "listAllDomains",
+        _remove_domain,
     ),
+    Kind(r"virNetwork(Define|Create)", "listAllNetworks", _remove_network),
     Kind(
-        makers=re.compile(r"virNetwork(Define|Create)"),
-        listing="listAllNetworks",
-        name=lambda handle: str(handle.name()),
-        remove=_remove_network,
+        r"virNWFilterBindingCreate",
+        "listAllNWFilterBindings",
+        _delete,
+        lambda handle: str(handle.filterName()),
     ),
+    Kind(r"virNWFilterDefine", "listAllNWFilters", _forget),
     Kind(
-        makers=re.compile(r"virNWFilterBindingCreate"),
-        listing="listAllNWFilterBindings",
-        name=lambda handle: str(handle.filterName()),
-        remove=lambda handle: handle.delete(),
+        r"virSecretDefine",
+        "listAllSecrets",
+        _forget,
+        lambda handle: str(handle.usageID()).lstrip("/"),
     ),
-    Kind(
-        makers=re.compile(r"virNWFilterDefine"),
-        listing="listAllNWFilters",
-        name=lambda handle: str(handle.name()),
-        remove=lambda handle: handle.undefine(),
-    ),
-    Kind(
-        makers=re.compile(r"virSecretDefine"),
-        listing="listAllSecrets",
-        name=lambda handle: str(handle.usageID()).lstrip("/"),
-        remove=lambda handle: handle.undefine(),
-    ),
-    Kind(
-        makers=re.compile(r"virStorage(Pool|Vol)(Define|Create)"),
-        listing="listAllStoragePools",
-        name=lambda handle: str(handle.name()),
-        remove=_remove_pool,
-    ),
-    Kind(
-        makers=re.compile(r"virInterface(Define|Create)"),
-        listing="listAllInterfaces",
-        name=lambda handle: str(handle.name()),
-        remove=_remove_interface,
-    ),
-    Kind(
-        makers=re.compile(r"virNodeDevice(Define|Create)"),
-        listing="listAllDevices",
-        name=lambda handle: str(handle.name()),
-        remove=_remove_device,
-    ),
+    Kind(r"virStorage(Pool|Vol)(Define|Create)", "listAllStoragePools", _remove_pool),
+    Kind(r"virInterface(Define|Create)", "listAllInterfaces", _remove_interface),
+    Kind(r"virNodeDevice(Define|Create)", "listAllDevices", _end),
 )
