@@ -81,28 +81,45 @@ def install_commands(
     architecture. Raises UsageError when the host has no such manager.
     """
     manager = _manager(plan, facts)
-    of_repository = bool(rpms) and uses_repository(plan, facts)
-    wanted = _wanted(manager, rpms) if of_repository else tuple(paths)
-    root = () if plan.root == "/" else ("--root", plan.root)
-    transaction: dict[str, Argv] = {
-        "rpm": ("rpm", *root, "-Uvh", *_rpm_force(plan, facts), "--oldpackage", *paths),
-        "zypper": (
-            *("zypper", *root, "--non-interactive", "--no-refresh", "--no-gpg-checks"),
-            *(("--plus-repo", f"dir://{PACKAGES}") if of_repository else ()),
-            *("install", "--download-in-advance", "--allow-unsigned-rpm", "--no-recommends"),
-            *("--oldpackage", "--force"),
-            *(("--allow-vendor-change",) if plan.vendor_change else ()),
-            *wanted,
-        ),
-        "dnf": (
-            *("dnf", *(("--installroot", plan.root) if root else ()), "--assumeyes"),
-            *("--nogpgcheck", "--setopt=install_weak_deps=False"),
-            *(_dnf_repository(rpms) if of_repository else ("--cacheonly",)),
-            *("install", *wanted),
-        ),
-    }
+    of_repository = rpms if uses_repository(plan, facts) else ()
+    wanted = _wanted(manager, of_repository) if of_repository else tuple(paths)
+    match manager:
+        case "zypper":
+            transaction = _zypper(plan, wanted, of_repository)
+        case "dnf":
+            transaction = _dnf(plan, wanted, of_repository)
+        case _:
+            transaction = _rpm(plan, facts, wanted)
     refresh: tuple[Argv, ...] = (("ldconfig",),) if _needs_ldconfig(plan, facts, manager) else ()
-    return (transaction[manager], *refresh)
+    return (transaction, *refresh)
+
+
+def _root(plan: DeployPlan, option: str = "--root") -> Argv:
+    return () if plan.root == "/" else (option, plan.root)
+
+
+def _rpm(plan: DeployPlan, facts: HostFacts, wanted: tuple[str, ...]) -> Argv:
+    return ("rpm", *_root(plan), "-Uvh", *_rpm_force(plan, facts), "--oldpackage", *wanted)
+
+
+def _zypper(plan: DeployPlan, wanted: tuple[str, ...], of_repository: Sequence[Rpm]) -> Argv:
+    return (
+        *("zypper", *_root(plan), "--non-interactive", "--no-refresh", "--no-gpg-checks"),
+        *(("--plus-repo", f"dir://{PACKAGES}") if of_repository else ()),
+        *("install", "--download-in-advance", "--allow-unsigned-rpm", "--no-recommends"),
+        *("--oldpackage", "--force"),
+        *(("--allow-vendor-change",) if plan.vendor_change else ()),
+        *wanted,
+    )
+
+
+def _dnf(plan: DeployPlan, wanted: tuple[str, ...], of_repository: Sequence[Rpm]) -> Argv:
+    return (
+        *("dnf", *_root(plan, "--installroot"), "--assumeyes"),
+        *("--nogpgcheck", "--setopt=install_weak_deps=False"),
+        *(_dnf_repository(of_repository) if of_repository else ("--cacheonly",)),
+        *("install", *wanted),
+    )
 
 
 def _wanted(manager: str, rpms: Sequence[Rpm]) -> tuple[str, ...]:

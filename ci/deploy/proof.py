@@ -79,17 +79,7 @@ def running_files(
         for file in daemon.mapped
         if settled(file.path) in wanted
     }
-    if not spots:
-        return ()
-    done = shell.run(("sh", "-c", _HEADS, "virtci", *spots), deadline)
-    heads = parse_heads(done.stdout, tuple(spots))
-    unread = [spot for spot in spots if not heads.get(spot)]
-    if unread:
-        raise InfraError(
-            f"{len(unread)} mapped files cannot be read on {shell.where}: {unread[0]}",
-            hint="the login must be root to look into daemons; or the daemon ended meanwhile",
-            detail=done.tail(),
-        )
+    heads = _heads(shell, tuple(spots), deadline) if spots else {}
     return tuple(
         Running(
             daemon=daemon.name,
@@ -100,6 +90,19 @@ def running_files(
         )
         for spot, (daemon, file) in spots.items()
     )
+
+
+def _heads(shell: Shell, spots: tuple[str, ...], deadline: Deadline) -> dict[str, bytes]:
+    """How each mapped file begins. Raises InfraError when one cannot be read."""
+    done = shell.run(("sh", "-c", _HEADS, "virtci", *spots), deadline)
+    heads = parse_heads(done.stdout, spots)
+    if unread := [spot for spot in spots if not heads.get(spot)]:
+        raise InfraError(
+            f"{len(unread)} mapped files cannot be read on {shell.where}: {unread[0]}",
+            hint="the login must be root to look into daemons; or the daemon ended meanwhile",
+            detail=done.tail(),
+        )
+    return heads
 
 
 def parse_daemons(text: str) -> tuple[Daemon, ...]:

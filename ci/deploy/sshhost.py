@@ -63,16 +63,6 @@ class SshHost(Record, frozen=True, kw_only=True, tag_field="kind", tag="ssh"):
             facts = host_facts(shell, step.deadline)
             below = look(shell, self.hypervisor, step.deadline)
         step.say(f"{self.name}: {below}, Linux {facts.kernel}, {facts.distribution}")
-        command = write_ssh_command(
-            step.folder, key=key, known_hosts=self.known_hosts, through=self.through
-        )
-        uri = self.uri or connection_uri(
-            self.hypervisor,
-            user=self.user,
-            address=self.address,
-            port=self.port,
-            ssh_command=command.absolute(),
-        )
         return Access(
             name=self.name,
             address=self.address,
@@ -81,9 +71,22 @@ class SshHost(Record, frozen=True, kw_only=True, tag_field="kind", tag="ssh"):
             key=key,
             known_hosts=self.known_hosts,
             hypervisor=self.hypervisor,
-            uri=uri,
+            uri=self._uri(key, step.folder),
             boot_id=facts.boot_id,
             through=self.through,
+        )
+
+    def _uri(self, key: str, folder: Path) -> str:
+        """Its libvirt over SSH, by a script in ``folder`` that holds our options."""
+        command = write_ssh_command(
+            folder, key=key, known_hosts=self.known_hosts, through=self.through
+        )
+        return self.uri or connection_uri(
+            self.hypervisor,
+            user=self.user,
+            address=self.address,
+            port=self.port,
+            ssh_command=command.absolute(),
         )
 
     def still_up(self, access: Access, deadline: Deadline) -> bool:
