@@ -7,6 +7,7 @@ of a record: the sha256 of its canonical JSON.
 from __future__ import annotations
 
 import difflib
+import enum
 import hashlib
 import re
 import tomllib
@@ -20,6 +21,8 @@ from ci.errors import UsageError
 from ci.toml_lines import line_of
 
 T = TypeVar("T")
+MOST_BYTES = 64 * 2**20  # of a file that people write
+BYTE_ORDER_MARK = "\ufeff"
 
 
 def to_json(record: Any) -> bytes:
@@ -37,13 +40,21 @@ def fingerprint(*records: Any) -> str:
 
 
 def read_text(path: Path) -> str:
-    """A text file of the user's. Raises UsageError when it cannot be read or is not UTF-8."""
+    """A text file of the user's, without the mark that some editors put in front.
+
+    Raises UsageError when it cannot be read, is not UTF-8, or has no end (a device).
+    """
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        text = data.decode().removeprefix(BYTE_ORDER_MARK)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: is not UTF-8 text (byte {error.start})") from None
+    if len(data) > MOST_BYTES:
+        raise UsageError(f"{path}: has more than {MOST_BYTES // 2**20} MiB")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def parse_toml(text: str, path: Path) -> dict[str, Any]:
@@ -52,6 +63,8 @@ def parse_toml(text: str, path: Path) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(_syntax_error(path, text, str(error))) from None
+    except RecursionError:
+        raise UsageError(f"{path}: is nested too deeply") from None
 
 
 def decode(data: Any, kind: type[T], *, source: str, text: str = "") -> T:
@@ -82,6 +95,8 @@ def _explain(message: str, data: Any, kind: Any, source: str, text: str) -> str:
         what = f"unknown key{_nearest(unknown[1], allowed)}"
     elif missing := re.search(r"missing required field `(.+?)`", what):
         what = f'the key "{missing[1]}" is missing'
+    elif choice := re.search(r"Invalid enum value (.+)$", what):
+        what = _wrong_choice(choice[1].strip("'"), kind, data, path)
     elif invalid := re.search(r"Invalid value '(.+?)'$", what):
         what = _wrong_kind(invalid[1], kind, data, path)
     return f"{source}{_line(text, path)}: {_dotted(path) or 'the whole file'}: {what}"
@@ -95,6 +110,24 @@ def _wrong_kind(value: str, kind: Any, data: Any, path: tuple[str | int, ...]) -
         if tags
         else (f'"{value}" is not valid here')
     )
+
+
+def _wrong_choice(value: str, kind: Any, data: Any, path: tuple[str | int, ...]) -> str:
+    return f'"{value}" is none of those known here{_nearest(value, _choices(kind, data, path))}'
+
+
+def _choices(kind: Any, data: Any, path: tuple[str | int, ...]) -> tuple[str, ...]:
+    """The words of a Literal or an enumeration, also where it is one member of a union."""
+    found = _descend(kind, data, path)
+    members = (found, *typing.get_args(found))
+    words = [str(word.value) for member in members if _is_enum(member) for word in member]
+    said = (word for member in members for word in typing.get_args(member))
+    words += [word for word in said if isinstance(word, str)]
+    return tuple(dict.fromkeys(words))
+
+
+def _is_enum(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, enum.Enum)
 
 
 def _line(text: str, path: tuple[str | int, ...]) -> str:

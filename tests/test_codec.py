@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import enum
 from pathlib import Path
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import pytest
 
@@ -78,6 +79,51 @@ def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
         read_text(tmp_path / "p.toml")
     with pytest.raises(UsageError, match="cannot be read: No such file"):
         read_text(tmp_path / "absent.toml")
+
+
+def test_the_mark_and_the_line_ends_of_other_editors_are_no_part_of_a_text(tmp_path: Path) -> None:
+    (tmp_path / "p.toml").write_bytes(b"\xef\xbb\xbfowner = 'x'\r\nfirst = 3\r\n")
+    assert read_text(tmp_path / "p.toml") == "owner = 'x'\nfirst = 3\n"
+
+
+def test_a_file_without_an_end_is_refused() -> None:
+    with pytest.raises(UsageError, match="/dev/zero: has more than 64 MiB"):
+        read_text(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 9000, "a = " + "{a=" * 9000 + "1" + "}" * 9000])
+def test_nesting_without_end_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"plan\.toml: is nested too deeply"):
+        parse_toml(text, Path("plan.toml"))
+
+
+class Colour(enum.StrEnum):
+    RED = "red"
+    GREEN = "dark-green"
+
+
+class Wall(Record, frozen=True, kw_only=True):
+    colour: Literal["white", "grey"] | None = None
+    colours: tuple[Colour, ...] = ()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "colour = 'whit'",
+            'w:1: colour: "whit" is none of those known here; did you mean "white"?',
+        ),
+        (
+            "colours = ['red', 'blue']",
+            'w:1: colours[1]: "blue" is none of those known here; known: dark-green, red',
+        ),
+    ],
+)
+def test_a_misspelt_word_of_a_few_lists_them(text: str, expected: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        decode(parse_toml(text, Path("w")), Wall, source="w", text=text)
+    assert caught.value.message == expected
 
 
 def test_a_fingerprint_depends_on_content_not_on_order() -> None:

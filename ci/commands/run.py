@@ -19,7 +19,7 @@ from ci.pipelines.decided import decided
 from ci.pipelines.interrupt import stop_on_signals
 from ci.pipelines.main import STAGES, pipeline
 from ci.pipelines.plan import NAME, LoadedPlan, load_plan, reload_plan
-from ci.pipelines.runs import begin, find, new_id, recorded_header
+from ci.pipelines.runs import begin, find, header_of_command, new_id
 from ci.report.console import summary
 from ci.report.live import LiveJUnit
 from ci.report.live_view import watching
@@ -80,9 +80,9 @@ def _what(
 ) -> tuple[Path, LoadedPlan]:
     if resume:
         folder = find(runs, resume)
+        header = header_of_command(folder, "run")
         if plan is not None:
             return folder, load_plan(plan, changes)
-        header = recorded_header(folder)
         return folder, reload_plan(header.plan, header.plan_text, header.changes + changes)
     if plan is None:
         raise UsageError("which plan?", hint="virtci plans lists them; or --resume RUN")

@@ -16,7 +16,7 @@ from rich.markup import escape
 from ci.codec import fingerprint, from_json, to_json
 from ci.commands.options import RUNS_DEFAULT, Resume, RunsFolder
 from ci.commands.stress_target import Reach
-from ci.commands.suite_options import Known, Packages, known_issues
+from ci.commands.suite_options import Known, Packages, known_issues, packages_folder
 from ci.errors import EXIT_INTERRUPTED, Interrupted, UsageError
 from ci.journal import read
 from ci.launch.stress import NOT_SAID, StressSuite
@@ -24,7 +24,7 @@ from ci.launch.target import SuiteEnd, Target
 from ci.model import Record
 from ci.pipelines.alone import explain_after, watched
 from ci.pipelines.interrupt import stop_on_signals
-from ci.pipelines.runs import find, new_id, recorded_header
+from ci.pipelines.runs import find, header_of_command, new_id
 from ci.report.console import summary
 from ci.report.live import LiveJUnit
 from ci.report.live_view import watching
@@ -108,7 +108,7 @@ def stress(
             guest_kind=guest_kind,
             memory_mib=memory_mib,
             seconds=LIMIT_SECONDS,
-        )
+        ).located(Path.cwd())
     for line in suite.decided():
         console.print(escape(line), highlight=False)
     if plan_only:
@@ -127,7 +127,7 @@ def stress(
     ordered = Ordered(
         suite=suite,
         target=target,
-        packages=str(packages.absolute()) if packages else "",
+        packages=packages_folder(packages),
         known=known_issues(known),
     )
     raise typer.Exit(_execute(console, runs / new_id("stress"), ordered, resumed=False))
@@ -142,7 +142,7 @@ def _refused() -> Iterator[None]:
 
 
 def _go_on(console: Console, folder: Path) -> int:
-    ordered = from_json(recorded_header(folder).plan_text, Ordered)
+    ordered = from_json(header_of_command(folder, "stress").plan_text, Ordered)
     return _execute(console, folder, ordered, resumed=True)
 
 

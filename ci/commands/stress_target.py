@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass
 
 import msgspec
 import typer
 
+from ci.commands.suite_options import words
 from ci.deadline import Deadline
 from ci.errors import UsageError
 from ci.guest.build import build_guest
@@ -42,10 +42,11 @@ class Reach:
         reached = target_at(self.uri, kernel=kernel, initrd=initrd)
         return msgspec.structs.replace(
             reached,
-            hypervisor_list=tuple(shlex.split(self.hypervisor_list)) or reached.hypervisor_list,
-            daemon_probe=tuple(shlex.split(self.daemon_probe)) or reached.daemon_probe,
-            inventory=tuple(shlex.split(self.inventory)) or reached.inventory,
-            daemon_restart=tuple(shlex.split(self.daemon_restart)),
+            hypervisor_list=words("--hypervisor-list", self.hypervisor_list)
+            or reached.hypervisor_list,
+            daemon_probe=words("--daemon-probe", self.daemon_probe) or reached.daemon_probe,
+            inventory=words("--inventory", self.inventory) or reached.inventory,
+            daemon_restart=words("--daemon-restart", self.daemon_restart),
             destination=self.destination,
             migrate_uri=self.migrate_uri,
         )

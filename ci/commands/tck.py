@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 import threading
 from collections import Counter
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -15,19 +13,19 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ci.codec import fingerprint, from_json
+from ci.codec import fingerprint, from_json, to_json
 from ci.commands.options import RUNS_DEFAULT, Resume, RunsFolder
-from ci.commands.suite_options import Known, Packages, known_issues
+from ci.commands.suite_options import Known, Packages, known_issues, packages_folder, words
 from ci.deadline import Deadline
 from ci.errors import UsageError
 from ci.guest.build import build_guest
 from ci.journal import read
 from ci.launch.target import SuiteEnd, Target
 from ci.launch.tck import TckSuite
-from ci.model import CaseResult, Outcome
+from ci.model import CaseResult, Outcome, Record
 from ci.pipelines.alone import explain_after, watched
 from ci.pipelines.interrupt import stop_on_signals
-from ci.pipelines.runs import find, new_id
+from ci.pipelines.runs import find, header_of_command, new_id
 from ci.pipelines.target import is_local, target_at
 from ci.report.console import STYLES, ConsoleWatcher, summary
 from ci.report.live import LiveJUnit
@@ -45,7 +43,7 @@ app = typer.Typer()
 
 @app.command()
 def tck(
-    uri: Annotated[str, typer.Argument(help="The libvirt connection, e.g. test:///default.")],
+    uri: Annotated[str, typer.Argument(help="The libvirt connection, e.g. test:///default.")] = "",
     areas: Annotated[
         list[str] | None, typer.Argument(help="Areas, or area/case; default: all.")
     ] = None,
@@ -53,8 +51,10 @@ def tck(
     destructive: Annotated[
         bool, typer.Option(help="Also suspend the node, detach its devices ...")
     ] = False,
-    patience: Annotated[float, typer.Option(help="Multiplies the deadlines of calls.")] = 1.0,
-    seconds: Annotated[int, typer.Option(help="Limit of the whole suite.")] = 3600,
+    patience: Annotated[
+        float, typer.Option(min=0.01, max=1000, help="Multiplies the deadlines of calls.")
+    ] = 1.0,
+    seconds: Annotated[int, typer.Option(min=1, help="Limit of the whole suite.")] = 3600,
     workers: Annotated[
         int, typer.Option(min=0, max=64, help="Processes; 0: 2 on this machine, 1 elsewhere.")
     ] = 0,
@@ -78,6 +78,13 @@ def tck(
 
     Exit codes: 0 all passed or unsupported, 1 some failed, 2 wrong arguments, 3 the lab failed.
     """
+    console = Console(soft_wrap=True)
+    if resume and not uri:
+        folder = find(runs, resume)
+        ordered = from_json(header_of_command(folder, "tck").plan_text, Ordered)
+        raise typer.Exit(run_tck(console, folder, ordered.suite, ordered.uri, ordered.reach))
+    if not uri:
+        raise UsageError("which connection?", hint="virtci tck test:///default")
     suite = TckSuite(
         areas=_checked(areas or []),
         destructive=destructive,
@@ -89,13 +96,13 @@ def tck(
     reach = Reach(
         kernel=guest_kernel,
         initrd=guest_initrd,
-        probe=daemon_probe,
-        packages=packages,
+        probe=words("--daemon-probe", daemon_probe),
+        packages=packages_folder(packages),
         known=known_issues(known),
-        listing=hypervisor_list,
-        destroy=hypervisor_destroy,
+        listing=words("--hypervisor-list", hypervisor_list),
+        destroy=words("--hypervisor-destroy", hypervisor_destroy),
     )
-    raise typer.Exit(run_tck(Console(soft_wrap=True), folder, suite, uri, reach))
+    raise typer.Exit(run_tck(console, folder, suite, uri, reach))
 
 
 def workers_for(uri: str) -> int:
@@ -111,28 +118,34 @@ def _checked(areas: list[str]) -> tuple[str, ...]:
     return tuple(areas)
 
 
-@dataclass(frozen=True)
-class Reach:
+class Reach(Record, frozen=True, kw_only=True):
     """What the command line says of a connection besides its URI."""
 
     kernel: str = ""
     initrd: str = ""
-    probe: str = ""
-    packages: Path | None = None
+    probe: tuple[str, ...] = ()
+    packages: str = ""
     known: str = ""
-    listing: str = ""
-    destroy: str = ""
+    listing: tuple[str, ...] = ()
+    destroy: tuple[str, ...] = ()
+
+
+class Ordered(Record, frozen=True, kw_only=True):
+    """What a run of this command was asked for; kept to go on with it."""
+
+    suite: TckSuite
+    uri: str
+    reach: Reach
 
 
 def _target(console: Console, uri: str, reach: Reach) -> Target:
     """QEMU on this machine boots our own guest; a Xen host has it where the deployment put it."""
-    probe = tuple(shlex.split(reach.probe))
-    target = target_at(uri, kernel=reach.kernel, initrd=reach.initrd, probe=probe)
+    target = target_at(uri, kernel=reach.kernel, initrd=reach.initrd, probe=reach.probe)
     if reach.listing:
         target = msgspec.structs.replace(
             target,
-            hypervisor_list=tuple(shlex.split(reach.listing)),
-            hypervisor_destroy=tuple(shlex.split(reach.destroy)),
+            hypervisor_list=reach.listing,
+            hypervisor_destroy=reach.destroy,
         )
     if target.hypervisor == "qemu" and not target.kernel and is_local(uri):
         guest = build_guest(LocalShell(), Deadline.after(GUEST_SECONDS), say=typer.echo)
@@ -154,18 +167,18 @@ def run_tck(
 ) -> int:
     """Run the suite into ``folder`` and show how it went; gives the exit code."""
     target = _target(console, uri, reach)
+    packages = Path(reach.packages) if reach.packages else None
     stop = threading.Event()
     junit = LiveJUnit(folder)
     run = Run(folder, watcher=Watchers(ConsoleWatcher(console), junit), stop=stop)
     try:
         console.print(f"run {run.folder}", highlight=False)
-        digest = fingerprint(suite, target.uri)
-        run.note("run", "tck", RunHeader(plan="tck", plan_digest=digest, virtci=version("virtci")))
+        run.note("run", "tck", _header(Ordered(suite=suite, uri=uri, reach=reach)))
         with stop_on_signals(stop):
             name = f"suites/{target.host}/tck"
             with watched(run, target, suite.name):
                 end = run.step(name, SuiteEnd, suite.run, target, seconds=float(suite.seconds))
-            explain_after(run, target, end, packages=reach.packages, known=reach.known)
+            explain_after(run, target, end, packages=packages, known=reach.known)
         run.note("ended")
     finally:
         run.close()
@@ -174,6 +187,15 @@ def run_tck(
     _areas(console, folder / end.ledger)
     summary(console, results, exit_code=exit_code(results))
     return exit_code(results)
+
+
+def _header(ordered: Ordered) -> RunHeader:
+    return RunHeader(
+        plan="tck",
+        plan_digest=fingerprint(ordered.suite, ordered.uri),
+        virtci=version("virtci"),
+        plan_text=to_json(ordered).decode(),
+    )
 
 
 def _areas(console: Console, ledger: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from msgspec import Meta
+from msgspec.structs import replace
 
 from ci.errors import UsageError
 from ci.launch.child import run_child
@@ -15,7 +17,9 @@ from ci.shell import Argv
 from ci.stats.goal import parse_seconds
 from suites.stress import argv
 from suites.stress.aim import Aim
+from suites.stress.amplifiers.knobs import chosen
 from suites.stress.options import Options
+from suites.stress.shipped import own_file, shipped
 
 GOOD = frozenset({0, 1, 2, 3})
 Natural = Annotated[int, Meta(ge=0)]
@@ -56,8 +60,23 @@ class StressSuite(Record, frozen=True, kw_only=True, tag_field="kind", tag="stre
     def __post_init__(self) -> None:
         try:
             self.aim()
+            chosen(self.knobs)
+            parse_seconds(self.amplify or "1s")
         except UsageError as error:  # as a ValueError the plan's file and line come to it
-            raise ValueError(error.message) from None
+            raise ValueError(_said(error)) from None
+        if not own_file(self.scenario) and self.scenario not in shipped():
+            known = ", ".join(shipped())
+            raise ValueError(f'there is no scenario "{self.scenario}"; known: {known}, or a file')
+
+    def located(self, base: Path) -> StressSuite:
+        """With the absolute path of a scenario's file. Raises UsageError when there is none."""
+        if not own_file(self.scenario):
+            return self
+        name, *function = self.scenario.split(":")
+        file = base / Path(name).expanduser()
+        if not file.is_file():
+            raise UsageError(f'the scenario "{self.scenario}": there is no file {file}')
+        return replace(self, scenario=":".join((str(file), *function)))
 
     def aim(self) -> Aim:
         """When the loop ends. Raises UsageError when that is not clear."""
@@ -115,3 +134,7 @@ class StressSuite(Record, frozen=True, kw_only=True, tag_field="kind", tag="stre
             host=target.host,
         )
         return argv(options)
+
+
+def _said(error: UsageError) -> str:
+    return f"{error.message} ({error.hint})" if error.hint else error.message

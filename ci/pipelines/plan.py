@@ -16,6 +16,7 @@ from ci.deploy.localhost import LocalHost
 from ci.errors import UsageError
 from ci.jenkins.plan import JenkinsPlan
 from ci.launch import Suite
+from ci.launch.stress import StressSuite
 from ci.model import Record
 from ci.pipelines.kinds import BuilderKind, HostKind, SourceKind
 
@@ -131,12 +132,16 @@ def _located(plan: Plan, path: Path) -> Plan:
         hosts=tuple(host.located(base) for host in plan.hosts),
         deploy=plan.deploy,
         lanes=plan.lanes,
-        suites=plan.suites,
+        suites=tuple(_located_suite(suite, base) for suite in plan.suites),
         report=plan.report,
         crashes=plan.crashes.located(base),
         limits=plan.limits,
         jenkins=plan.jenkins,
     )
+
+
+def _located_suite(suite: Suite, base: Path) -> Suite:
+    return suite.located(base) if isinstance(suite, StressSuite) else suite
 
 
 def _check(plan: Plan, path: Path) -> None:
@@ -228,5 +233,5 @@ def _value(text: str) -> Any:
     """A TOML value where it is one; anything else is a string."""
     try:
         return tomllib.loads(f"v = {text}")["v"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return text

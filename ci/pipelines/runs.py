@@ -18,6 +18,7 @@ from ci.report.results import RunHeader
 from ci.run import Run
 
 STAMP = len("20261123-101500")
+ALONE = ("stress", "tck")  # commands whose runs have no plan file
 
 
 def new_id(plan: str) -> str:
@@ -82,6 +83,18 @@ def recorded_header(folder: Path) -> RunHeader:
             return from_json(event.data, RunHeader)
         break
     raise UsageError(f"{folder} was cut before it began; there is nothing to resume")
+
+
+def header_of_command(folder: Path, command: str) -> RunHeader:
+    """The header of a run of ``virtci run``, ``stress`` or ``tck``; UsageError when of another."""
+    header = recorded_header(folder)
+    began = header.plan if header.plan in ALONE else "run"
+    if began != command:
+        raise UsageError(
+            f"{folder.name} was begun by virtci {began}, not by virtci {command}",
+            hint=f"virtci {began} --resume {folder.name}",
+        )
+    return header
 
 
 def begin(run: Run, loaded: LoadedPlan, *, resumed: bool) -> None:

@@ -17,10 +17,8 @@ from ci.model import Record
 from suites.stress import walk
 from suites.stress.operations import OPERATIONS
 from suites.stress.play import Play
+from suites.stress.shipped import SHIPPED, WALK, shipped
 from suites.stress.step import Step
-
-WALK = "walk"
-SHIPPED = Path(__file__).parent / "scenarios"
 
 
 class ScenarioFile(Record, frozen=True, kw_only=True):
@@ -37,11 +35,6 @@ class Scenario:
         self.name = name
         self.description = description
         self.perform = perform
-
-
-def shipped() -> tuple[str, ...]:
-    """The names of the scenarios that come with virtci."""
-    return tuple(sorted((WALK, *(path.stem for path in SHIPPED.glob("*.toml")))))
 
 
 def load_scenario(name: str) -> Scenario:

@@ -8,6 +8,7 @@ import pytest
 
 from ci.build.prebuilt import PrebuiltBuilder
 from ci.errors import UsageError
+from ci.launch.stress import StressSuite
 from ci.pipelines.decided import decided
 from ci.pipelines.plan import LoadedPlan, Plan, load_plan, reload_plan
 from ci.sources.git import GitSource
@@ -124,6 +125,34 @@ def test_an_area_that_does_not_exist_is_the_plans_fault_and_told_before_anything
     said = complaint(tmp_path, text)
     assert 'there is no area "domain"; known: ' in said
     assert "/plan.toml:" in said
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ('scenario="lifecicle"', ':4: suites[0]: there is no scenario "lifecicle"; known: '),
+        ('knobs=["stal"]', ':4: suites[0]: there is no knob "stal" ('),
+        ('knobs=["stall", "jitter"]', ":4: suites[0]: the knobs stall and jitter cannot be on"),
+        ('amplify="soon"', ':4: suites[0]: "soon" is no time'),
+        ('scenario="mine.toml"', 'the scenario "mine.toml": there is no file '),
+        ('scenario="mine.py:storm"', 'the scenario "mine.py:storm": there is no file '),
+    ],
+)
+def test_what_a_loop_cannot_do_is_told_before_anything_runs(
+    tmp_path: Path, key: str, expected: str
+) -> None:
+    text = f'[[hosts]]\nkind="local"\n\n[[suites]]\nkind="stress"\n{key}\n'
+    assert expected in complaint(tmp_path, text)
+
+
+@pytest.mark.parametrize("function", ["", ":storm"])
+def test_a_scenario_of_ones_own_lies_beside_the_plan(tmp_path: Path, function: str) -> None:
+    name = "mine.py" if function else "mine.toml"
+    (tmp_path / name).write_text("")
+    text = f'[[hosts]]\nkind="local"\n[[suites]]\nkind="stress"\nscenario="{name}{function}"\n'
+    suite = loaded(tmp_path, text).plan.suites[0]
+    assert isinstance(suite, StressSuite)
+    assert suite.scenario == f"{tmp_path / name}{function}"
 
 
 @pytest.mark.parametrize("change", ["loops", "=3", "suites[9].loops=1", "hosts.name=x"])

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ci.errors import UsageError
-from suites.stress.scenario import load_scenario, shipped
+from suites.stress.scenario import load_scenario
+from suites.stress.shipped import shipped
 
 
 @pytest.mark.parametrize("name", shipped())

@@ -62,6 +62,38 @@ def test_nothing_to_read_is_a_usage_error(tmp_path: Path) -> None:
     assert "no calls were recorded" in done.stderr
 
 
+def test_a_run_of_the_suite_goes_on_by_its_name_alone(runs: Path) -> None:
+    done = virtci(runs, "tck", "--resume", next(runs.glob("*-tck-*")).name)
+    assert done.returncode == 0, done.stderr
+    assert "suites/test/tck passed before" in done.stdout
+
+
+def test_a_run_goes_on_by_the_command_that_began_it(runs: Path) -> None:
+    name = next(runs.glob("*-tck-*")).name
+    for command in ("run", "stress"):
+        done = virtci(runs, command, "--resume", name)
+        assert done.returncode == 2
+        assert f"{name} was begun by virtci tck, not by virtci {command}" in done.stderr
+        assert f"what to do: virtci tck --resume {name}" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--patience", "nan"), "--patience"),
+        (("--seconds", "0"), "--seconds"),
+        (("--daemon-probe", "'"), "--daemon-probe ': No closing quotation"),
+        (("--packages", "nowhere"), "--packages nowhere: there is no such folder"),
+        (("--known", "nowhere"), "nowhere: cannot be read"),
+    ],
+)
+def test_a_wrong_option_is_a_usage_error(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    done = virtci(tmp_path, "tck", "test:///default", "errors", *words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_area_that_is_none_is_a_usage_error(tmp_path: Path) -> None:
     done = virtci(tmp_path, "tck", "test:///default", "lifecycl")
     assert done.returncode == 2
