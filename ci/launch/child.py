@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from typing import IO
 
 from ci.codec import from_json
 from ci.errors import InfraError, Interrupted, UsageError
@@ -33,14 +34,7 @@ def run_child(step: Step, argv: Argv, ledger: Path, *, good: frozenset[int]) -> 
     """
     log = step.folder / "output.log"
     with log.open("ab") as output:
-        process = subprocess.Popen(
-            _dying_with_us(argv),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        )
+        process = _start(argv, output)
         try:
             _follow(step, process, Follower(ledger))
         finally:
@@ -56,6 +50,17 @@ def run_child(step: Step, argv: Argv, ledger: Path, *, good: frozenset[int]) -> 
             detail=_tail(log),
         )
     return status
+
+
+def _start(argv: Argv, output: IO[bytes]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        _dying_with_us(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
 
 
 def _dying_with_us(argv: Argv) -> Argv:

@@ -36,9 +36,19 @@ class BuildRun:
 
     def wait(self) -> tuple[Ended, ...]:
         """Wait for every place. Raises what explains the first one that did not come out."""
+        ended = self._waiter(self._wanted()).wait()
+        for one in ended:
+            if one.state.code not in GOOD:
+                raise self._explained(one.state)
+            if one.built is not None:
+                self.step.say(f"{one.wanted.place}: {told_build(one.built)}")
+        return ended
+
+    def _wanted(self) -> tuple[Wanted, ...]:
+        """The builds of what is committed now; of a forced one only the next counts."""
         now = queries.source_info(self.door, self.step.deadline, self.package)
         after = self._rebuild() if self.force else dict.fromkeys(self.places, 0)
-        wanted = tuple(
+        return tuple(
             Wanted(
                 package=self.package.package,
                 place=place,
@@ -48,8 +58,10 @@ class BuildRun:
             )
             for place in self.places
         )
+
+    def _waiter(self, wanted: tuple[Wanted, ...]) -> Waiter:
         follower = LogFollower(self.door, self.step, self.package, self.places[0])
-        waiter = Waiter(
+        return Waiter(
             self.door,
             self.step.deadline,
             self.package.project,
@@ -58,13 +70,6 @@ class BuildRun:
             follower.show if self.log else None,
             lambda state: more_of(self.door, self.step.deadline, state),
         )
-        ended = waiter.wait()
-        for one in ended:
-            if one.state.code not in GOOD:
-                raise self._explained(one.state)
-            if one.built is not None:
-                self.step.say(f"{one.wanted.place}: {told_build(one.built)}")
-        return ended
 
     def wait_published(self) -> None:
         project = self.package.project

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from ci.errors import InfraError, ProductError, UsageError, VirtciError
-from ci.model import Build, Record, Tree
+from ci.model import Build, Record, Rpm, Tree
 from ci.obs.api import connect
 from ci.obs.explain import Explanation, as_error, explain
 from ci.obs.results import PackageState
@@ -96,13 +96,10 @@ class OscBuilder(Record, frozen=True, kw_only=True, tag_field="kind", tag="osc")
             raise InfraError("osc is not installed beside virtci", hint="pip install osc")
         if not done.ok:
             raise self._failed(job, log)
-        rpms = sorted(p for p in job.packages.glob("*.rpm") if not p.name.endswith(".src.rpm"))
-        if not rpms:
-            raise ProductError("osc build ended well and left no binary package")
         return Build(
             kind="osc",
             revision=tree.revision,
-            rpms=tuple(read_package(step.shell, path, step.deadline) for path in rpms),
+            rpms=job.rpms(),
             log=step.relative(log),
             facts={"project": self.project, "place": str(place), "root": str(job.root)},
         )
@@ -174,6 +171,13 @@ class _Job:
             self.place.arch,
             *specs[:1],
         )
+
+    def rpms(self) -> tuple[Rpm, ...]:
+        """What it has built. Raises ProductError when that is nothing."""
+        paths = sorted(p for p in self.packages.glob("*.rpm") if not p.name.endswith(".src.rpm"))
+        if not paths:
+            raise ProductError("osc build ended well and left no binary package")
+        return tuple(read_package(self.step.shell, path, self.step.deadline) for path in paths)
 
     def enter(self) -> Argv:
         """The command that opens a shell in the build root."""

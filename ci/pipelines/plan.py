@@ -147,25 +147,29 @@ def _located_suite(suite: Suite, base: Path) -> Suite:
 def _check(plan: Plan, path: Path) -> None:
     if not plan.hosts:
         raise UsageError(f"{path}: hosts: a plan needs at least one [[hosts]]")
-    for table, names in (
-        ("hosts", [host.name for host in plan.hosts]),
-        ("suites", [suite.name for suite in plan.suites]),
-    ):
-        for name in names:
-            if (table, name) == ("suites", "console"):
-                raise UsageError(
-                    f'{path}: suites: the name "console" is that of what the serial console tells',
-                    hint="give the suite another name",
-                )
-            if not _NAME.match(name):
-                raise UsageError(
-                    f'{path}: {table}: the name "{name}" is not usable as a folder name',
-                    hint="letters, digits, dot, dash and underscore, at most 64",
-                )
-            if names.count(name) > 1:
-                raise UsageError(
-                    f'{path}: {table}: two are named "{name}"', hint='give each its own "name"'
-                )
+    _check_names([host.name for host in plan.hosts], f"{path}: hosts")
+    suites = [suite.name for suite in plan.suites]
+    if "console" in suites:
+        raise UsageError(
+            f'{path}: suites: the name "console" is that of what the serial console tells',
+            hint="give the suite another name",
+        )
+    _check_names(suites, f"{path}: suites")
+    _check_build(plan, path)
+
+
+def _check_names(names: list[str], where: str) -> None:
+    for name in names:
+        if not _NAME.match(name):
+            raise UsageError(
+                f'{where}: the name "{name}" is not usable as a folder name',
+                hint="letters, digits, dot, dash and underscore, at most 64",
+            )
+        if names.count(name) > 1:
+            raise UsageError(f'{where}: two are named "{name}"', hint='give each its own "name"')
+
+
+def _check_build(plan: Plan, path: Path) -> None:
     needs_tree = plan.build is not None and plan.build.needs_tree
     if needs_tree and plan.source is None:
         raise UsageError(f"{path}: build: this kind needs a [source]")
