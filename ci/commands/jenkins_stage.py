@@ -67,18 +67,23 @@ def stage(
         packages=_there(packages, name),
         revision=_revision(packages) if name in ("deploy", "suites") else "",
     )
-    folder = wanted.runs / wanted.name
-    if name == "suites" and (why := _deploy_failed(folder)):
+    if name == "suites" and (why := _deploy_failed(wanted.runs / wanted.name)):
         raise UsageError(f"the deploy before failed, so nothing is tested: {why}")
+    raise typer.Exit(_carry_out(wanted, packages if name == "build" else None))
+
+
+def _carry_out(wanted: Order, passed_on: Path | None) -> int:
+    """Do it, and pass on what was built; the exit code."""
     if os.environ.get("CHANGES"):
         wanted.runs.mkdir(parents=True, exist_ok=True)
         (wanted.runs / PATCH_NAME).write_bytes(unpacked(os.environ["CHANGES"]))
     typer.echo(f"+ {wanted}")
     with _key(key_link(wanted.runs, wanted.shard)):
         code = _run(wanted)
-    if name == "build" and packages is not None and code == 0:
-        _pass_on(load(folder), packages)
-    raise typer.Exit(_code(code, load(folder)))
+    results = load(wanted.runs / wanted.name)
+    if passed_on is not None and code == 0:
+        _pass_on(results, passed_on)
+    return _code(code, results)
 
 
 def _parts() -> PlanParts:

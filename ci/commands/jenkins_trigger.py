@@ -23,7 +23,7 @@ from ci.jenkins.follow import Follower
 from ci.jenkins.login import login_from
 from ci.jenkins.orders import checked, parse
 from ci.jenkins.patience import Patience
-from ci.jenkins.seen import BuildState, Stage
+from ci.jenkins.seen import BuildState, Job, Stage
 from ci.jenkins.verdict import verdict
 from ci.pipelines.interrupt import stop_on_signals
 
@@ -116,14 +116,7 @@ def order_and_follow(
 ) -> int:
     """The whole of one order; its exit code."""
     teller = Teller()
-    known = Patience(deadline, teller.told).ask(lambda within: controller.job(job, within))
-    if known is None:
-        raise UsageError(
-            f"{controller.url} has no job {job}, or {controller.door.login.user} may not see it",
-            hint="virtci jenkins plan shows the jobs that the plans make",
-        )
-    if known.disabled or not known.buildable:
-        raise UsageError(f"{job} is disabled", hint="enable it on the controller")
+    known = _orderable(controller, job, Patience(deadline, teller.told))
     if apart and any(one.name == "REQUEST" for one in known.parameters):
         wanted = {**wanted, "REQUEST": secrets.token_hex(8)}
     given, first = checked(known, wanted), known.next_build_number
@@ -142,6 +135,19 @@ def order_and_follow(
     except Interrupted:
         return _interrupted(follower, order.queue_id, number, on_interrupt)
     return _finish(controller, job, state, fetch, Patience(deadline, teller.told))
+
+
+def _orderable(controller: Controller, job: str, patience: Patience) -> Job:
+    """The job as the controller has it. Raises UsageError when it cannot be ordered."""
+    known = patience.ask(lambda within: controller.job(job, within))
+    if known is None:
+        raise UsageError(
+            f"{controller.url} has no job {job}, or {controller.door.login.user} may not see it",
+            hint="virtci jenkins plan shows the jobs that the plans make",
+        )
+    if known.disabled or not known.buildable:
+        raise UsageError(f"{job} is disabled", hint="enable it on the controller")
+    return known
 
 
 def _finish(

@@ -112,19 +112,24 @@ def _execute(
             run.close()
     results = load(folder)
     code = code or exit_code(results)
-    try:
-        junit.write()
-        page = write(folder, results)
-    except OSError as error:
-        raise InfraError(
-            f"the run ended with {code}, but its reports cannot be written: {error.strerror}",
-            hint=f"free some space, then: virtci report {folder}",
-        ) from None
+    page = _write_reports(folder, results, junit, code)
     summary(console, results, exit_code=code)
     console.print(f"page        {page}", highlight=False)
     if share != WHOLE or (until != STAGES[-1] and code == 0) or not results.finished:
         return code  # a part of a run is nothing to tell of yet
     return _publish(console, wanted, folder, results, code)
+
+
+def _write_reports(folder: Path, results: RunResults, junit: LiveJUnit, code: int) -> Path:
+    """The JUnit and the page, which is returned. Raises InfraError when there is no room."""
+    try:
+        junit.write()
+        return write(folder, results)
+    except OSError as error:
+        raise InfraError(
+            f"the run ended with {code}, but its reports cannot be written: {error.strerror}",
+            hint=f"free some space, then: virtci report {folder}",
+        ) from None
 
 
 def _publish(

@@ -72,14 +72,8 @@ def mark_of(description: str | None) -> str:
 
 
 def from_xml(xml: str) -> JobFacts:
-    """The facts of a config.xml. Raises InfraError when it is none.
-
-    Jenkins declares XML 1.1, which Python's parser refuses although the text is fine as 1.0.
-    """
-    try:
-        root: ET.Element = fromstring(_DECLARATION.sub("", xml))
-    except (ET.ParseError, DefusedXmlException) as error:
-        raise InfraError(f"the controller's config.xml is not readable: {error}") from None
+    """The facts of a config.xml. Raises InfraError when it is none."""
+    root = _read(xml)
     properties = root.find("properties")
     found = list(properties) if properties is not None else []
     triggers = [item for one in found if one.tag == TRIGGERS for item in one.iterfind("triggers/*")]
@@ -104,6 +98,15 @@ def from_xml(xml: str) -> JobFacts:
         disabled=root.findtext("disabled") == "true",
         others=_others(root, found, triggers),
     )
+
+
+def _read(xml: str) -> ET.Element:
+    """Jenkins declares XML 1.1, which Python's parser refuses although the text is fine as 1.0."""
+    try:
+        root: ET.Element = fromstring(_DECLARATION.sub("", xml))
+    except (ET.ParseError, DefusedXmlException) as error:
+        raise InfraError(f"the controller's config.xml is not readable: {error}") from None
+    return root
 
 
 def _parameter(item: ET.Element) -> ParameterFacts:

@@ -116,17 +116,25 @@ def order(
         # A branch may have moved since the build; what is tested is what was built.
         environment = {**environment, "SOURCE_REF": revision}
     changes = [*_selected(parts, environment), *_set(parts, environment)]
-    if packages is not None and parts.has_build and stage in ("deploy", "suites"):
-        changes.append(f'build={{kind="prebuilt", rpms=["{packages.absolute()}"]}}')
-    if environment.get("SSH_KEY") and stage in ("deploy", "suites"):
-        # The controller puts the key under another name each time; a run's plan may not change.
-        key = key_link(runs, shard).absolute()
-        changes += [f'hosts[{position}].key="{key}"' for position in sorted(parts.by_key)]
+    if stage in ("deploy", "suites"):
+        if packages is not None and parts.has_build:
+            changes.append(f'build={{kind="prebuilt", rpms=["{packages.absolute()}"]}}')
+        if environment.get("SSH_KEY"):
+            changes += _keys(parts, key_link(runs, shard))
+    extra = _words(environment.get("EXTRA", ""))
+    return Order(plan, stage, run_name(stage, shard), runs, shard, tuple(changes), extra)
+
+
+def _keys(parts: PlanParts, link: Path) -> Iterable[str]:
+    """The controller puts the key under another name each time; a run's plan may not change."""
+    return [f'hosts[{position}].key="{link.absolute()}"' for position in sorted(parts.by_key)]
+
+
+def _words(extra: str) -> tuple[str, ...]:
     try:
-        extra = tuple(shlex.split(environment.get("EXTRA", "")))
+        return tuple(shlex.split(extra))
     except ValueError as error:
         raise UsageError(f"the parameter EXTRA: {error}") from None
-    return Order(plan, stage, run_name(stage, shard), runs, shard, tuple(changes), extra)
 
 
 def _selected(parts: PlanParts, environment: Mapping[str, str]) -> Iterable[str]:
