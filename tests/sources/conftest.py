@@ -18,6 +18,7 @@ from ci.shell import LocalShell
 from ci.sources import Source
 
 STAMP = "2024-05-01T12:00:00+00:00"
+Patch = Callable[..., str]
 
 
 class Talk:
@@ -136,3 +137,7 @@ def patch(tmp_path: Path) -> Callable[[str, str], str]:
         return str(path)
 
     return write
+
+
+def text(tree_path: str, name: str) -> str:
+    return Path(tree_path, name).read_text()
