@@ -12,17 +12,21 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, BinaryIO
 
 import msgspec
+from msgspec import Meta
 
 from ci.errors import InfraError, UsageError
 from ci.model import Record
+
+END_OF_TIME = 253402300800.0  # of calendars: the end of the year 9999
 
 
 class Event(Record, frozen=True, kw_only=True):
     """One line. ``at`` is seconds since the epoch; ``data`` is the JSON of a record or empty."""
 
-    at: float
+    at: Annotated[float, Meta(ge=0, lt=END_OF_TIME)]
     what: str
     name: str = ""
     fingerprint: str = ""
@@ -40,10 +44,11 @@ def read(path: Path, *, but: str = "") -> Iterator[Event]:
     """Every whole event of a journal; a torn last line is left out.
 
     Events of the sort ``but`` are passed over without a look into them: a soak writes many more
-    operations than cases. Raises InfraError when a line before the last one is damaged.
+    operations than cases. Raises InfraError when a line before the last one is damaged, or when
+    the file cannot be read.
     """
     passed_over = f',"what":"{but}",'.encode()
-    with path.open("rb") as file:
+    with _opened(path) as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
                 return
@@ -58,6 +63,13 @@ def read(path: Path, *, but: str = "") -> Iterator[Event]:
                 ) from None
             # Raw points into ``line``; a copy lets the line go.
             yield msgspec.structs.replace(event, data=msgspec.Raw(bytes(event.data)))
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise InfraError(f"{path} cannot be read: {error.strerror}") from None
 
 
 class Journal:

@@ -49,6 +49,20 @@ def test_a_damaged_line_in_the_middle_is_named(tmp_path: Path) -> None:
         names(path)
 
 
+@pytest.mark.parametrize("at", ["-1.0", "1e18", "1e400", '"now"'])
+def test_a_moment_that_no_calendar_has_is_damage(tmp_path: Path, at: str) -> None:
+    path = tmp_path / "j"
+    path.write_text(f'{{"at":{at},"what":"a"}}\n')
+    with pytest.raises(InfraError, match=r"j:1: this journal line is damaged"):
+        names(path)
+
+
+def test_a_journal_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    for path, why in ((tmp_path, "Is a directory"), (tmp_path / "gone", "No such file")):
+        with pytest.raises(InfraError, match=f"{path} cannot be read: {why}"):
+            names(path)
+
+
 def test_two_writers_are_refused(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "j")
     with pytest.raises(UsageError, match="in use by another virtci"):

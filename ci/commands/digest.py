@@ -11,6 +11,7 @@ import typer
 
 from ci.commands.history import Database
 from ci.commands.when import days_ago
+from ci.errors import UsageError
 from ci.history.database import opened
 from ci.history.digest import digest as digest_of
 from ci.history.digest import write
@@ -37,8 +38,11 @@ def digest(
 ) -> None:
     """Say what ran, what broke, what was fixed, what loops prove, and what the lab cost."""
     end = days_ago(until) if until else time.time()
+    begin = days_ago(since)
+    if end <= begin:
+        raise UsageError(f"there are no days from {since} until {until or 'now'}")
     with opened(database) as history, history.reading() as connection:
-        text = write(digest_of(connection, days_ago(since), end), form)
+        text = write(digest_of(connection, begin, end), form)
     if out is None:
         typer.echo(text, nl=False)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ci.commands.when import days_ago
-from ci.errors import VirtciError
+from ci.errors import UsageError, VirtciError
 from ci.history import ENVIRONMENT
 from ci.history.database import opened
 from ci.history.health import health as health_of
@@ -25,6 +26,7 @@ from ci.history.status import Point, first_bad, last_good, status
 from ci.pipelines.runs import folders
 from ci.places import RUNS
 from ci.report.wording import clock, duration, percent, tidy
+from ci.report.xml_text import printable
 
 Database = Annotated[
     str,
@@ -36,6 +38,7 @@ Database = Annotated[
 ]
 PlanName = Annotated[str, typer.Option("--plan", help="Only runs of this plan.")]
 Since = Annotated[str, typer.Option(help="Only runs since: monday, 7d, 2026-01-31.")]
+Limit = Annotated[int, typer.Option(min=1, max=1_000_000, help="How many at most.")]
 EVER = "1970-01-01"
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -50,11 +53,13 @@ def import_command(
     """Take runs into the history; what is there already is left alone. Any order, any time."""
     counts = dict.fromkeys(Imported, 0)
     wrong = 0
+    for place in places or []:
+        if not place.is_dir():
+            raise UsageError(f"{place}: there is no such folder")
     with opened(database) as history:
         importer = Importer(history)
         for place in places or [RUNS]:
-            alone = (place / "journal.jsonl").is_file()
-            for folder in [place] if alone else folders(place):
+            for folder in _runs_in(place):
                 try:
                     counts[importer.run(folder)] += 1
                 except VirtciError as error:
@@ -65,9 +70,13 @@ def import_command(
     raise typer.Exit(3 if wrong else 0)
 
 
+def _runs_in(place: Path) -> Iterator[Path]:
+    return iter((place,)) if (place / "journal.jsonl").is_file() else folders(place)
+
+
 @app.command("runs")
 def runs_command(
-    *, database: Database = "", plan: PlanName = "", since: Since = EVER, limit: int = 30
+    *, database: Database = "", plan: PlanName = "", since: Since = EVER, limit: Limit = 30
 ) -> None:
     """List the latest runs, newest first."""
     table = _table("run", "plan", "begun", "took", "result", "source")
@@ -85,12 +94,12 @@ def over_time(
     *,
     database: Database = "",
     plan: PlanName = "",
-    limit: int = 50,
+    limit: Limit = 50,
 ) -> None:
     """Show tests over time: how each stands, since when, and its last results."""
     table = _table("test", "status", "since", "last good", "lately (newest last)")
     with opened(database) as history, history.reading() as connection:
-        found = find_tests(connection, text=text, limit=limit)
+        found = find_tests(connection, text=_sayable(text), limit=limit)
         rows = points(connection, [test.id for test in found], plan=plan)
         for test in found:
             if row := rows.get(test.id):
@@ -119,20 +128,20 @@ def rates_command(
     database: Database = "",
     plan: PlanName = "",
     since: Since = EVER,
-    limit: int = 30,
+    limit: Limit = 30,
 ) -> None:
     """Show how often tests fail, with exact intervals at 95 %."""
     table = _table("test", "runs", "rate")
     with opened(database) as history, history.reading() as connection:
         wanted = days_ago(since)
-        for one in rates_of(connection, since=wanted, plan=plan, text=text, limit=limit):
+        for one in rates_of(connection, since=wanted, plan=plan, text=_sayable(text), limit=limit):
             table.add_row(escape(str(one.test)), str(one.runs), one.finding.text)
     _print(table)
 
 
 @app.command("slow")
 def slow_command(
-    *, database: Database = "", plan: PlanName = "", since: Since = EVER, limit: int = 20
+    *, database: Database = "", plan: PlanName = "", since: Since = EVER, limit: Limit = 20
 ) -> None:
     """Show steps that have become slow, with the run that began it, and the slowest of all."""
     console = _console()
@@ -172,12 +181,20 @@ def search_command(
     """Find failures by signature: when they were first and last seen, and in which tests."""
     console = _console()
     with opened(database) as history, history.reading() as connection:
-        for name, message, count, first, last in find_signatures(connection, text):
+        found = find_signatures(connection, _sayable(text))
+        for name, message, count, first, last in found:
             console.print(f"[bold]{name}[/] {escape(message)}", highlight=False)
             seen = f"{count} times, first {clock(first)}, last {clock(last)}"
             console.print(f"    {seen}", highlight=False)
             for test in with_signature(connection, name, 5):
                 console.print(f"    {escape(str(test))}", highlight=False)
+    if not found:
+        console.print("nothing found")
+
+
+def _sayable(text: str) -> str:
+    """What was typed in another encoding than ours matches nothing, and breaks nothing."""
+    return printable(text)
 
 
 def _show(console: Console, one: Regression) -> None:

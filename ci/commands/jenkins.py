@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from ci.codec import read_text
 from ci.commands import jenkins_stage, jenkins_trigger
 from ci.deadline import Deadline, SystemClock
 from ci.errors import UsageError
@@ -220,10 +221,10 @@ def _line(console: Console, change: Change) -> None:
 
 
 def _text_of(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from None
+    text = read_text(path)
+    if not text.strip():
+        raise UsageError(f"{path}: is empty")
+    return text
 
 
 def _tell_problems(path: Path, found: list[Problem]) -> None:

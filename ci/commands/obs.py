@@ -21,6 +21,7 @@ from ci.obs.watch import Watcher
 from ci.pipelines.interrupt import stop_on_signals
 
 YEARS = 3.0e8
+ASKER_SECONDS = 10.0  # somebody sits there: an instance that does not answer is soon said to
 
 app = typer.Typer(no_args_is_help=True, help="Open Build Service: why a build fails; watch builds.")
 
@@ -45,7 +46,7 @@ def why_command(
     """
     named = parse_package(package)
     where = parse_place(place) if place else None
-    door = connect(apiurl, allow_http=allow_http)
+    door = connect(apiurl, allow_http=allow_http, patience=ASKER_SECONDS)
     deadline = Deadline.after(seconds)
     code = EXIT_OK
     for number, state in enumerate(why.states(door, deadline, named, where)):

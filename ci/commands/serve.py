@@ -18,7 +18,7 @@ app = typer.Typer()
 def serve(
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0: any free one.")] = 8642,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any free one.")] = 8642,
     database: Database = "",
 ) -> None:
     """Show the history to browsers until Ctrl-C. It knows no users: put it behind what does."""

@@ -23,11 +23,11 @@ def days_ago(text: str, now: float | None = None) -> float:
         return midnight.timestamp()
     if word in DAYS:
         return (midnight - timedelta(days=(midnight.weekday() - DAYS.index(word)) % 7)).timestamp()
-    if word[:-1].isdigit() and word[-1:] in UNITS:
-        return (moment - timedelta(days=int(word[:-1]) * UNITS[word[-1]])).timestamp()
     try:
+        if word[:-1].isdecimal() and word[-1:] in UNITS:
+            return (moment - timedelta(days=int(word[:-1]) * UNITS[word[-1]])).timestamp()
         return datetime.fromisoformat(word).replace(tzinfo=UTC).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UsageError(
             f'"{text}" is no day', hint="write monday, today, 7d, 2w or 2026-01-31"
         ) from None

@@ -151,7 +151,9 @@ class Api:
                 return Refused(f"{self.apiurl} refuses {asked} ({code}): {said}")
 
 
-def connect(apiurl: str = "", *, allow_http: bool = False) -> Api:
+def connect(
+    apiurl: str = "", *, allow_http: bool = False, patience: float = PATIENCE_SECONDS
+) -> Api:
     """The instance ``apiurl`` (empty: the one that osc's configuration names first).
 
     Raises UsageError when osc is not configured for it, or when it is plain http and neither
@@ -168,6 +170,8 @@ def connect(apiurl: str = "", *, allow_http: bool = False) -> Api:
             )
         options = conf.get_apiurl_api_host_options(conf.config["apiurl"])
         user = conf.get_apiurl_usr(conf.config["apiurl"])
+    except (UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"osc's configuration {_conffile()} cannot be read: {error}") from None
     except oscerr.OscBaseError as error:
         raise UsageError(
             f"osc is not configured for {apiurl or 'any instance'}: {_first_line(error)}",
@@ -180,7 +184,7 @@ def connect(apiurl: str = "", *, allow_http: bool = False) -> Api:
             f"{found} is plain http: the password would travel in the clear",
             hint="use https, or allow it: allow_http = true in the plan, --allow-http here",
         )
-    return Api(found, str(user))
+    return Api(found, str(user), patience=patience)
 
 
 def _login(apiurl: str) -> dict[str, str]:

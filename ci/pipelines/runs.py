@@ -67,11 +67,11 @@ def folders(runs: Path) -> Iterator[Path]:
 
 def _begun(journal: Path) -> tuple[str, float, str]:
     """What puts runs in order: the names know seconds only, their journals tell more."""
-    with journal.open("rb") as file:
-        try:
+    try:
+        with journal.open("rb") as file:
             at = msgspec.json.decode(file.readline(), type=Event).at
-        except msgspec.MsgspecError:  # cut or damaged; who reads on says so
-            at = 0.0
+    except (msgspec.MsgspecError, OSError, UnicodeDecodeError):  # cut or damaged
+        at = 0.0  # who reads on says so
     name = journal.parent.name
     return name[:STAMP], at, name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError  # types; reading goes through defusedxml
@@ -26,6 +27,8 @@ def read_junit(path: Path) -> RunResults:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise UsageError(f"{path}: is no XML that may be read: {error}") from None
+    if root is not None:
+        _forget_namespace(root)
     if root is None or root.tag not in ("testsuites", "testsuite"):
         found = "nothing" if root is None else f"<{printable(str(root.tag))[:40]}>"
         raise UsageError(f"{path}: is no JUnit file: it begins with {found}")
@@ -41,6 +44,13 @@ def read_junit(path: Path) -> RunResults:
         steps=tuple(_step(step) for step in steps),
         suites=tuple(_suite(s, n) for n, s in enumerate(suites, 1) if not _is_pipeline(s)),
     )
+
+
+def _forget_namespace(root: Element) -> None:
+    """Some tools write ``xmlns=...``; the words are the same."""
+    space = str(root.tag).rpartition("}")[0]
+    for element in root.iter() if space else ():
+        element.tag = str(element.tag).removeprefix(f"{space}}}")
 
 
 def _is_pipeline(suite: Element) -> bool:
@@ -115,6 +125,7 @@ def _detail(trouble: Element) -> str:
 
 def _seconds(case: Element) -> float:
     try:
-        return max(0.0, float((case.get("time") or "0").replace(",", "")))
+        seconds = float((case.get("time") or "0").replace(",", ""))
     except ValueError:
         return 0.0
+    return max(0.0, seconds) if math.isfinite(seconds) else 0.0

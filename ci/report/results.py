@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from ci.codec import from_json
-from ci.errors import UsageError
+from ci.errors import InfraError, UsageError
 from ci.journal import Event, read
 from ci.model import Build, CaseResult, Deployment, Outcome, Record, Tree, worst
 from ci.report.damage import damage_named
@@ -167,7 +167,26 @@ def load(folder: Path) -> RunResults:
     if not events or events[0].what != "run":
         raise UsageError(f"{path} does not begin as a run's journal", hint="start a new run")
     with damage_named(path):
+        _check_ledgers(folder, events)
         return _loaded(folder, events)
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """The part of a suite's end that names its file."""
+
+    ledger: str = ""
+
+
+def _check_ledgers(folder: Path, events: list[Event]) -> None:
+    """Results that are gone must not look like results that never were. Raises InfraError."""
+    for event in events:
+        if event.what == "done" and event.name.startswith("suites/"):
+            ledger = from_json(from_json(event.data, Done).value, _Kept).ledger
+            if ledger and not (folder / ledger).is_file():
+                raise InfraError(
+                    f"{folder / ledger} is missing: it held the results of {event.name}",
+                    hint="restore the file from a copy, or start the run anew",
+                )
 
 
 def _loaded(folder: Path, events: list[Event]) -> RunResults:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,66 @@ def test_an_unreadable_run_is_named_and_keeps_no_other_out(
     assert code == 3
     assert "left out bad" in said
     assert "3 new, 0 grown, 0 same, 1 unreadable" in said
+
+
+def test_a_run_whose_results_are_gone_is_damaged_and_keeps_no_other_out(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each in its own way: no ledger, a folder in its place, a time that no clock shows."""
+    ledgers = [runs / f"run-{n}" / "suites/xen1/tck/ledger.jsonl" for n in range(2)]
+    for ledger in ledgers:
+        kept = {"suite": "tck", "ledger": "suites/xen1/tck/ledger.jsonl"}
+        journal = ledger.parents[3] / "journal.jsonl"
+        text = journal.read_text()
+        assert '{"suite":"xen1/tck"}' in text
+        journal.write_text(text.replace('{"suite":"xen1/tck"}', json.dumps(kept)))
+        ledger.unlink()
+    ledgers[1].mkdir()
+    code, said = typed(capsys, "history", "import", runs)
+    assert code == 3
+    for n, ledger in enumerate(ledgers):
+        assert f"left out run-{n}: {ledger} is missing: it held the results of suites/xen1" in said
+    assert "1 new, 0 grown, 0 same, 2 unreadable" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("import", "nowhere"), "nowhere: there is no such folder"),
+        (("runs", "--limit", "0"), "--limit"),
+        (("runs", "--limit", "9" * 30), "--limit"),
+        (("runs", "--since", "9" * 20 + "d"), '9d" is no day'),
+        (("rates", "--since", "99999999w"), '99999999w" is no day'),
+        (("runs", "--since", "\u00b2d"), '\u00b2d" is no day'),
+    ],
+)
+def test_what_the_history_cannot_be_asked_is_a_usage_error(
+    runs: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    assert runs.is_dir()
+    code, out = typed(capsys, "history", *words)
+    assert code == 2
+    assert said in out
+
+
+@pytest.mark.parametrize("command", ["tests", "rates", "search"])
+def test_what_is_not_found_is_said(
+    runs: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    assert runs.is_dir()
+    for text in ("no such thing", "\udcff"):
+        assert typed(capsys, "history", command, text) == (0, "nothing found\n")
+
+
+def test_no_days_and_no_ports_are_usage_errors(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert runs.is_dir()
+    code, said = typed(capsys, "digest", "--since", "2026-09-02", "--until", "2026-09-01")
+    assert (code, "no days from 2026-09-02 until 2026-09-01" in said) == (2, True)
+    for port in ("-1", "65536"):
+        code, said = typed(capsys, "serve", "--port", port)
+        assert (code, "--port" in said) == (2, True)
 
 
 def test_digest_gate_and_notify_answer_with_their_exit_codes(

@@ -68,6 +68,15 @@ def plan(tmp_path: Path) -> str:
     return str(tmp_path / "p.toml")
 
 
+@pytest.mark.parametrize(("data", "said"), [(b" \n", "is empty"), (b"\xff", "is not UTF-8 text")])
+def test_a_jenkinsfile_that_says_nothing_is_a_usage_error(
+    lab: StandIn, tmp_path: Path, data: bytes, said: str
+) -> None:
+    (tmp_path / "Jenkinsfile").write_bytes(data)
+    done = virtci(lab, "jenkins", "lint", str(tmp_path / "Jenkinsfile"))
+    assert (done.returncode, said in done.stderr) == (2, True)
+
+
 def test_plan_apply_apply_destroy(lab: StandIn, plan: str) -> None:
     assert virtci(lab, "jenkins", "plan", plan).returncode == 1
     assert "2 written" in virtci(lab, "jenkins", "apply", plan).stdout

@@ -13,6 +13,7 @@ from ci.report import junit
 from ci.report.compare import compare
 from ci.report.convert import as_json, as_markdown
 from ci.report.junit_read import read_junit
+from ci.report.page import page
 from ci.report.results import exit_code, load
 from ci.report.tallies import tallies
 from ci.run import Failure
@@ -100,3 +101,24 @@ def test_a_ledger_with_repeated_cases_counts_the_last(tmp_path: Path) -> None:
     assert [one.name for one in suite.cases] == ["y", "x"]
     assert (suite.cases[0].name, suite.cases[-1].name, len(suite.cases)) == ("y", "x", 2)
     assert suite.seconds == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize("time", ["nan", "inf", "1e999", "-5", "soon", ""])
+def test_a_time_that_is_none_is_no_time(tmp_path: Path, time: str) -> None:
+    path = tmp_path / "x.xml"
+    path.write_text(f'<testsuite name="a"><testcase name="b" time="{time}"/></testsuite>')
+    read = read_junit(path)
+    assert read.suites[0].seconds == 0.0
+    junit.write(tmp_path / "y.xml", read)
+    assert 'time="0.000"' in (tmp_path / "y.xml").read_text()
+    assert "0.00 s" in page(tmp_path, read)
+
+
+def test_a_file_with_a_namespace_reads_as_one_without(tmp_path: Path) -> None:
+    path = tmp_path / "x.xml"
+    path.write_text(
+        '<testsuites xmlns="urn:x"><testsuite name="a"><testcase name="b"><failure message="c"/>'
+        "</testcase></testsuite></testsuites>"
+    )
+    (suite,) = read_junit(path).suites
+    assert [(c.name, c.outcome, c.message) for c in suite.cases] == [("b", Outcome.FAILED, "c")]
