@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ci.errors import InfraError, ProductError
-from tests.obs.test_real_build import builder, step, tree
+from tests.obs.real_builds import builder, step, tree
 from tests.obs_backend.backend import HELLO_C, Backend, hello, tarball
 
 pytestmark = [
