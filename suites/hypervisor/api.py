@@ -56,8 +56,10 @@ class Session:
         self.daemon_backtrace = daemon_backtrace  # prints where the threads of that one stand
         self.daemon: daemons.Daemon | daemons.RemoteDaemon | None = None
         self.callbacks: dict[Callable[..., Any], Callable[..., Any]] = {}
+        self.hung_on = 0  # the process that a call hung on last, if it runs on this machine
         self._blamed = False  # whether the death of this daemon has been told already
         self._sockets: tuple[int, ...] = ()
+        self._before: frozenset[int] = frozenset()  # sockets of others, from before it was opened
         self._connection: Handle | None = None
 
     @property
@@ -89,12 +91,12 @@ class Session:
         """Connect. Raises libvirt.libvirtError, CallHung, DaemonCrashed."""
         run_event_loop()
         name = "openReadOnly" if read_only else "open"
-        before = daemons.open_sockets()
+        self._before = daemons.open_sockets()
         self._connection = self.call(method_of(libvirt, name), getattr(libvirt, name), (self.uri,))
-        new = daemons.open_sockets() - before
-        self._sockets = tuple(os.dup(fd) for fd in sorted(new))
+        new = daemons.fresh_sockets(self._before)
+        self._sockets = tuple(os.dup(fd) for fd in new)
         self.daemon = daemons.identify(self._sockets) or self._remote_daemon()
-        self._blamed = False
+        self._blamed, self.hung_on = False, 0
         return self.connection
 
     def _remote_daemon(self) -> daemons.RemoteDaemon | None:
@@ -104,10 +106,15 @@ class Session:
         return daemons.RemoteDaemon(self.daemon_probe, identity, self.daemon_backtrace)
 
     def close(self) -> None:
-        """Let go of the connection; never raises."""
+        """Let go of the connection; never raises.
+
+        Objects that somebody still holds keep it open, and the last of them would say good-bye to
+        the daemon in a call that nobody watches: so the wire is cut.
+        """
         if self._connection is not None:
             with contextlib.suppress(libvirt.libvirtError, ProductError):
                 self._connection.close()
+            daemons.shut(self._sockets)
         self._connection = None
         for fd in self._sockets:
             os.close(fd)
@@ -188,8 +195,21 @@ class Session:
         return f"crashed the daemon (process {self.daemon.pid})"
 
     def _release(self) -> str:
-        evidence = (
-            self.daemon.backtrace() if self.daemon else "no daemon on this machine to look at"
-        )
-        daemons.shut(self._sockets)
+        """Say where the daemon stands, and end the call; one that opens has its socket already."""
+        if self._connection is not None:
+            return self._end_calls(self.daemon, self._sockets)
+        sockets = daemons.fresh_sockets(self._before)
+        daemon = daemons.identify(sockets)
+        try:
+            return self._end_calls(daemon, sockets)
+        finally:
+            if daemon is not None:
+                daemon.close()
+
+    def _end_calls(
+        self, daemon: daemons.Daemon | daemons.RemoteDaemon | None, sockets: tuple[int, ...]
+    ) -> str:
+        self.hung_on = daemon.pid if isinstance(daemon, daemons.Daemon) else 0
+        evidence = daemons.stands(daemon, self.daemon_backtrace)
+        daemons.shut(sockets)
         return evidence

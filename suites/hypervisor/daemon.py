@@ -142,6 +142,18 @@ def open_sockets() -> frozenset[int]:
     return frozenset(found)
 
 
+def fresh_sockets(before: frozenset[int]) -> tuple[int, ...]:
+    """Those that were not there before: of a connection that is made, or is being made."""
+    return tuple(sorted(open_sockets() - before))
+
+
+def stands(daemon: Daemon | RemoteDaemon | None, where: tuple[str, ...] = ()) -> str:
+    """Where a daemon stands, or what the command ``where`` prints of one that is not known yet."""
+    if daemon is not None:
+        return daemon.backtrace()
+    return remote_backtrace(where) if where else "no daemon on this machine to look at"
+
+
 def shut(sockets: tuple[int, ...]) -> None:
     """End whatever waits on these sockets. They stay open, so that nobody else gets the number."""
     for fd in sockets:

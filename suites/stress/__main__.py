@@ -38,6 +38,9 @@ def _loop(options: Options) -> int:
     try:
         soak.open()
         soak.run()
+    except VirtciError as error:
+        soak.stopping = error.message
+        raise
     finally:
         verdict = soak.close()
     print(verdict.text)  # noqa: T201

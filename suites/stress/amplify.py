@@ -20,8 +20,7 @@ from ci.model import CaseResult, Outcome
 from ci.stats.ratio import Ratio, rate_ratio
 from suites.stress.amplifiers.knob import Knob, Setting, tried
 from suites.stress.amplifiers.knobs import ALL, KNOBS
-from suites.stress.crew import NoRescue
-from suites.stress.host import Host
+from suites.stress.crew import BeforeLoops
 from suites.stress.options import Options, to_argv
 from suites.stress.totals import Totals
 
@@ -93,7 +92,7 @@ def measure(options: Options, names: tuple[str, ...]) -> list[Arm]:
 
 
 def _available(options: Options) -> tuple[Knob, ...]:
-    host = Host(options, NoRescue(), lambda _domain, _event: None)
+    host = BeforeLoops(options).host
     host.open()
     setting = host.setting()
     host.close()

@@ -75,12 +75,14 @@ class Connection:
         self._sink = sink
         self._timer = start_event_loop()
         self._sockets: tuple[int, ...] = ()
+        self._before: frozenset[int] = frozenset()  # sockets of others, from before it was opened
         self._callbacks: tuple[int, ...] = ()
         self._raw: Any = None
 
     def open(self) -> None:
-        """Connect and subscribe to events. Raises InfraError when the hypervisor is not there."""
-        before = daemons.open_sockets()
+        """Connect and subscribe to events. Raises InfraError when the hypervisor is not there,
+        CallHung when it does not answer."""
+        self._before = daemons.open_sockets()
         try:
             self._raw = self.guard.call("virConnectOpen", self.call_seconds, libvirt.open, self.uri)
         except libvirt.libvirtError as error:
@@ -88,7 +90,7 @@ class Connection:
                 f"cannot connect to {self.uri}: {error.get_error_message()}",
                 hint=f"try: virsh -c '{self.uri}' list",
             ) from None
-        self._sockets = tuple(os.dup(fd) for fd in sorted(daemons.open_sockets() - before))
+        self._sockets = tuple(os.dup(fd) for fd in daemons.fresh_sockets(self._before))
         self.daemon = daemons.identify(self._sockets)
         self._subscribe()
 
@@ -184,24 +186,32 @@ class Connection:
         return self._raw is not None and bool(self._raw.isAlive())
 
     def release(self) -> str:
-        """From another thread: say where the daemon stands, and make a hanging call return."""
-        elsewhere = self.daemon_backtrace
-        evidence = (
-            self.daemon.backtrace()
-            if self.daemon
-            else daemons.remote_backtrace(elsewhere) * bool(elsewhere)
-        )
-        daemons.shut(self._sockets)
+        """From another thread: say where the daemon stands, and make a hanging call return.
+
+        A connection that is still being opened is known by its socket.
+        """
+        opening = self._raw is None
+        sockets = daemons.fresh_sockets(self._before) if opening else self._sockets
+        daemon = daemons.identify(sockets) if opening else self.daemon
+        evidence = daemons.stands(daemon, self.daemon_backtrace)
+        daemons.shut(sockets)
+        if opening and daemon is not None:
+            daemon.close()
         return evidence
 
     def close(self) -> None:
-        """Let go; never raises."""
+        """Let go; never raises.
+
+        Objects that somebody still holds keep it open, and the last of them would say good-bye to
+        the daemon in a call that nobody watches: so the wire is cut.
+        """
         if self._raw is not None:
             for callback in self._callbacks:  # they would keep the connection open
                 with contextlib.suppress(libvirt.libvirtError, ProductError):
                     self.call(self._raw.domainEventDeregisterAny, callback)
             with contextlib.suppress(libvirt.libvirtError, ProductError):
                 self.guard.call("virConnectClose", self.call_seconds, self._raw.close)
+            daemons.shut(self._sockets)
         self._raw, self._callbacks = None, ()
         for fd in self._sockets:
             os.close(fd)

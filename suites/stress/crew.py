@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from ci.model import CaseResult, Outcome
 from suites.stress.aim import Aim
 from suites.stress.host import WITHOUT_GUESTS, Host
 from suites.stress.inventory import Inventory
-from suites.stress.ledger import ITERATION, Ledger
+from suites.stress.ledger import ITERATION, Ledger, told_at_start
 from suites.stress.options import Options, to_argv
 from suites.stress.verdict import Verdict, conclude
 
@@ -33,14 +34,18 @@ RESTARTS = 3
 _decoder = msgspec.json.Decoder(Event)
 
 
-class NoRescue:
-    """For calls before the loops: nothing hangs on them yet."""
+class BeforeLoops:
+    """For calls on a host before there is an iteration to blame."""
+
+    def __init__(self, options: Options) -> None:
+        self.host = Host(options, self, lambda _domain, _event: None)
 
     def release(self, call: str) -> str:
-        return call
+        return f"{call} hung; the daemon stood here:\n{self.host.connection.release()}"
 
     def stuck(self, call: str, seconds: float, evidence: str) -> None:
-        sys.exit(f"{call} did not return within {seconds:g} s ({evidence})")
+        sys.stderr.write(f"{call} did not return within {seconds:g} s\n{evidence}\n")
+        os._exit(InfraError.exit_code)  # of this thread alone it would not be the end
 
 
 class Worker:
@@ -115,8 +120,9 @@ class Crew:
 
     def open(self) -> None:
         """See that the hypervisor is there, sweep it, and start the workers."""
-        host = Host(self.options, NoRescue(), lambda _domain, _event: None)
-        host.open()
+        host = BeforeLoops(self.options).host
+        with told_at_start(self.ledger, f"stress.{self.options.scenario}", self.options.host):
+            host.open()
         try:
             host.sweep("", alone=True)
             self._unseen = host.unseen()

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from ci.codec import from_json
 from ci.errors import UsageError
 from ci.journal import Journal, read
 from ci.model import CaseResult, Outcome, Record
+from suites.stress.guard import CallHung
 from suites.stress.options import Options
 from suites.stress.totals import Totals
 from suites.stress.verdict import Verdict, as_cases
 
 GROUP_SECONDS = 0.25
 ITERATION = "iteration-"
+START = "start"  # the name of a case beside the iterations
 
 
 class Operation(Record, frozen=True, kw_only=True, array_like=True):
@@ -103,6 +108,20 @@ class Ledger:
 
     def close(self) -> None:
         self.journal.close()
+
+
+@contextmanager
+def told_at_start(ledger: Ledger, suite: str, host: str) -> Iterator[None]:
+    """A hang on the way to the first iteration is a case of its own, until it is gone."""
+    start = CaseResult(suite=suite, name=START, host=host, outcome=Outcome.PASSED)
+    try:
+        yield
+    except CallHung as error:
+        hung = replace(start, outcome=Outcome.FAILED, message=error.message, detail=error.detail)
+        ledger.write("case", START, hung)
+        raise
+    if START in ledger.beside:
+        ledger.write("case", START, start)
 
 
 def _same(before: Options, now: Options, path: Path) -> None:

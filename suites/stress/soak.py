@@ -17,7 +17,7 @@ from suites.stress.domain_xml import PREFIX
 from suites.stress.guest import Guest
 from suites.stress.host import WITHOUT_GUESTS, Host
 from suites.stress.inventory import Inventory
-from suites.stress.ledger import ITERATION, Ledger
+from suites.stress.ledger import ITERATION, Ledger, told_at_start
 from suites.stress.options import Options
 from suites.stress.play import Play, Problem, describe, judge
 from suites.stress.scenario import load_scenario
@@ -97,7 +97,8 @@ class Soak:
 
     def open(self) -> None:
         """Connect, find out what runs there, and sweep what a killed loop has left."""
-        self.host.open()
+        with told_at_start(self.ledger, self.suite, self.options.host):
+            self.host.open()
         self._guest = Guest(self.name, self.host)
         self.host.sweep(self.name, alone=self.options.worker == 0)
         self._guest.forget_events()

@@ -13,12 +13,12 @@ import libvirt
 import pytest
 
 from ci.errors import InfraError, VirtciError
+from suites.hypervisor.api import CallHung, DaemonCrashed
 from suites.hypervisor.calls import Recorder
 from suites.hypervisor.domain_xml import DomainXml
 from suites.hypervisor.handle import Handle
 from suites.hypervisor.watchdog import Watchdog
 from suites.tck.alone import MARK, room
-from suites.tck.baseline import known_for
 from suites.tck.events import Ledger, Verdicts, give_up
 from suites.tck.lab import Lab
 from suites.tck.live import Guest
@@ -76,16 +76,30 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     try:
         left = sweep(lab.connection, prefix=lab.names.prefix)
         lost = () if _is_worker(session.config) else end_lost(lab.connection, _tool(lab))
+    except CallHung as error:
+        _hung_at_start(session.config, error)
+        return
     except (libvirt.libvirtError, VirtciError) as error:
         raise pytest.UsageError(f"cannot connect to {lab.options.uri}: {error}") from None
     for sentence in left.values():
         sys.stderr.write(f"left by an earlier run: {sentence}\n")
     for domain in lost:
         sys.stderr.write(f"before this run: {domain}\n")
-    session.config.stash[VERDICTS].driver = lab.driver
-    session.config.stash[VERDICTS].known = known_for(lab.driver)
+    session.config.stash[VERDICTS].drives(lab.driver)
     if _has_workers(session.config):
         lab.close()  # it only swept; the workers have connections of their own
+
+
+def _hung_at_start(config: pytest.Config, error: CallHung) -> None:
+    """The first case of a worker tells of it; who has no cases to run ends with one of its own."""
+    if _is_worker(config):
+        config.stash[LAB].unsaid = error
+        return
+    ledger = config.pluginmanager.get_plugin("virtci-ledger")
+    assert isinstance(ledger, Ledger)
+    case = config.stash[VERDICTS].hung(error.message, error.detail)
+    ledger.write(case)
+    pytest.exit(f"{case.name}: {case.message}", returncode=pytest.ExitCode.TESTS_FAILED)
 
 
 def _tool(lab: Lab) -> Tool:
@@ -122,15 +136,31 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def session_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:
     """The lab of this session; at its end everything of ours is gone and the rest untouched."""
     lab = request.config.stash[LAB]
-    before = foreign(lab.connection)
+    before = _others(lab)
     yield lab
     lab.kept.clear()
     left = sweep(lab.connection, prefix=lab.names.prefix)
     assert not left, "; ".join(left.values())
     lost = [str(one) for one in end_lost(lab.connection, _tool(lab), lab.names.prefix) if one.ours]
     assert not lost, "; ".join(lost)
-    changed = before.symmetric_difference(foreign(lab.connection))
+    changed = before.symmetric_difference(foreign(lab.connection)) if before is not None else ()
     assert not changed, f"objects that are not ours came or went: {', '.join(sorted(changed))}"
+
+
+def _others(lab: Lab) -> frozenset[str] | None:
+    """What is not ours; None when nobody can say, which the first case tells of.
+
+    pytest gives the failure of a session's fixture to every case, also when all is well again.
+    """
+    if lab.unsaid is not None:
+        return None
+    try:
+        return foreign(lab.connection)
+    except (CallHung, DaemonCrashed) as error:
+        lab.unsaid = error
+    except (libvirt.libvirtError, InfraError):
+        pass  # the first case will try as well
+    return None
 
 
 @pytest.fixture(autouse=True)
@@ -151,12 +181,16 @@ def _apart(word: str) -> AbstractContextManager[None]:
 
 
 @pytest.fixture(autouse=True)
-def lab(its_room: None, session_lab: Lab) -> Iterator[Lab]:
+def lab(request: pytest.FixtureRequest, its_room: None, session_lab: Lab) -> Iterator[Lab]:
     """A working connection before each case, and nothing left of ours after it."""
+    if (unsaid := session_lab.unsaid) is not None:
+        session_lab.unsaid = None
+        raise unsaid
     try:
         connection = session_lab.connection
     except libvirt.libvirtError as error:
         raise InfraError(f"the connection is gone and does not come back: {error}") from None
+    request.config.stash[VERDICTS].drives(session_lab.driver)
     if session_lab.reconnected:
         _clear_away(session_lab, connection)
     yield session_lab

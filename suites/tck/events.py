@@ -18,7 +18,7 @@ from ci.model import CaseResult, Outcome
 from suites.hypervisor.api import CallHung, DaemonCrashed
 from suites.hypervisor.calls import Recorder, Tallies
 from suites.hypervisor.watchdog import Pending
-from suites.tck.baseline import Known, today, waive
+from suites.tck.baseline import Known, known_for, today, waive
 from suites.tck.supervise import note_file, read_note
 from suites.tck.verdict import Unsupported, verdict
 
@@ -58,6 +58,11 @@ class Verdicts:
         self.known: tuple[Known, ...] = ()
         self.item: pytest.Item | None = None
 
+    def drives(self, driver: str) -> None:
+        """Judge by what is known of this driver from now on."""
+        if driver != self.driver:
+            self.driver, self.known = driver, known_for(driver)
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
@@ -94,15 +99,18 @@ class Verdicts:
     def stuck(self, pending: Pending) -> CaseResult:
         """The verdict of the case that is running when a call can not be ended at all."""
         message = f"{pending.function} did not return, and nothing could make it return"
-        name = case_name(self.item) if self.item is not None else "connection/start"
+        return self.hung(message, pending.evidence, function=pending.function)
+
+    def hung(self, message: str, evidence: str, *, function: str = "virConnectOpen") -> CaseResult:
+        """The verdict of the case that is running, or of the way to the first one."""
         return CaseResult(
             suite=SUITE,
-            name=name,
+            name=case_name(self.item) if self.item is not None else "connection/start",
             host=self.host,
             outcome=Outcome.FAILED,
             message=message,
-            detail=pending.evidence,
-            properties={"verdict": "hung", "function": pending.function},
+            detail=evidence,
+            properties={"verdict": "hung", "function": function},
         )
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -9,11 +9,12 @@ from dataclasses import replace
 import libvirt
 
 from ci.errors import InfraError
-from suites.hypervisor.api import DaemonCrashed, Session
+from suites.hypervisor.api import CallHung, DaemonCrashed, Session
 from suites.hypervisor.calls import Recorder
 from suites.hypervisor.domain_xml import DomainXml, Platform, preferred
 from suites.hypervisor.handle import Handle
 from suites.hypervisor.watchdog import Watchdog
+from suites.tck.away import POLL_SECONDS, Away
 from suites.tck.device_xml import disk_xml
 from suites.tck.live import Guest
 from suites.tck.names import Names
@@ -22,7 +23,6 @@ from suites.tck.scratch import Scratch
 from suites.tck.spare import Spares
 from suites.tck.verdict import Unsupported, is_unsupported
 
-RESTART_SECONDS = 30.0
 GUEST_MIB = 96
 Devices = Callable[[], tuple[str, ...]]
 XEN_GUEST = ("/var/lib/virtci/guest/vmlinuz", "/var/lib/virtci/guest/initrd")
@@ -41,6 +41,8 @@ class Lab:
         self.spares = Spares(self.kept)
         self.scratch = Scratch(self.session, self.names, lambda: self.connection)
         self.reconnected = False  # until somebody has cleared away what was there before
+        self.unsaid: CallHung | DaemonCrashed | None = None  # until the next case has told of it
+        self._away = Away(options.patience)
         self._looking: Session | None = None
         self._live: Guest | None = None  # a booted guest that nobody uses now
         self._platform: Platform | None = None
@@ -68,7 +70,8 @@ class Lab:
     def connection(self) -> Handle:
         """The connection, opened anew when the last case broke it.
 
-        Raises libvirtError; DaemonCrashed, once, when the daemon died after the last call.
+        Raises libvirtError; DaemonCrashed, once, when the daemon died after the last call;
+        CallHung; InfraError when nobody answers any more.
         """
         if not self.session.alive():
             died = self.session.died_unseen()
@@ -90,17 +93,18 @@ class Lab:
         self._live = None
 
     def _open(self) -> None:
-        """Open at once the first time; later wait for a daemon that is being started again."""
-        until = time.monotonic() + (RESTART_SECONDS * self.options.patience if self.driver else 0)
-        while True:
-            try:
-                self.session.open()
-            except libvirt.libvirtError:
-                if time.monotonic() >= until:
-                    raise
-                time.sleep(0.2)
-            else:
-                return
+        """Open at once the first time; later wait, once, for a daemon that is started again."""
+        until = time.monotonic() + (self._away.seconds() if self.driver else 0)
+        with self._away.attempt(self.session.hung_on):
+            while True:
+                try:
+                    self.session.open()
+                except libvirt.libvirtError:
+                    if time.monotonic() >= until:
+                        raise
+                    time.sleep(POLL_SECONDS)
+                else:
+                    return
 
     @property
     def platform(self) -> Platform:

@@ -15,9 +15,11 @@ import pytest
 
 from ci.codec import from_json
 from ci.deploy.localcores import look
+from ci.errors import InfraError
 from ci.journal import read
 from ci.model import CaseResult, Outcome
 from tests.libvirtd import Libvirtd, start_libvirtd
+from tests.tck import stopping
 
 pytestmark = pytest.mark.real
 SECONDS = 120.0
@@ -115,6 +117,10 @@ def test_a_conformance_case_in_which_the_daemon_dies_is_named_by_its_core(
     assert "2 loops, and the daemon is alive" in again.stdout, scripts[0].read_text()
 
 
+def told_of_stop(folder: Path) -> list[CaseResult]:
+    return [case for case in failed(folder) if "is stopped: it was sent SIGSTOP" in case.detail]
+
+
 def test_a_daemon_that_is_stopped_under_the_conformance_suite_is_a_named_hang(
     daemon: Libvirtd, tmp_path: Path
 ) -> None:
@@ -125,9 +131,45 @@ def test_a_daemon_that_is_stopped_under_the_conformance_suite_is_a_named_hang(
         pid = daemon.pid
         os.kill(pid, signal.SIGSTOP)
         try:
-            wait_for_cases(tmp_path, 1, suite, failed)
+            wait_for_cases(tmp_path, 1, suite, told_of_stop)
         finally:
             os.kill(pid, signal.SIGCONT)
     told = [c for c in failed(tmp_path) if "[libvirtd: SIGSTOP from outside]" in c.message]
     assert told, (tmp_path / "out").read_text()
     assert "did not return within" in told[0].message
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_stop_between_two_cases_that_nobody_lifts_is_a_named_hang_and_ends(
+    daemon: Libvirtd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: str
+) -> None:
+    for name, value in stopping.environment(daemon.pid, 3).items():
+        monkeypatch.setenv(name, value)
+    uri = daemon.uri_of("test", "/default")
+    words = ("tck", uri, "identity", "--patience", "0.1", "--workers", workers)
+    with command(tmp_path, *words) as suite:
+        pass
+    os.kill(daemon.pid, signal.SIGCONT)
+    out = (tmp_path / "out").read_text()
+    assert suite.returncode == InfraError.exit_code, out
+    hung = [case for case in told_of_stop(tmp_path) if case.name.startswith("identity/")]
+    assert 1 <= len(hung) <= int(workers), out  # each worker finds it in one case
+    assert any("virConnectOpen(name) did not return within 3 s" in case.message for case in hung)
+    assert all("[libvirtd: SIGSTOP from outside]" in case.message for case in hung)
+    broken = [case for case in cases(tmp_path) if case.outcome is Outcome.BROKEN]
+    assert len(broken) > 20
+    assert all("is stopped: it was sent SIGSTOP" in case.message for case in broken)
+
+
+def test_a_daemon_that_was_stopped_before_the_suite_is_a_named_hang(
+    daemon: Libvirtd, tmp_path: Path
+) -> None:
+    uri = daemon.uri_of("test", "/default")
+    os.kill(daemon.pid, signal.SIGSTOP)
+    with command(tmp_path, "tck", uri, "identity", "--patience", "0.1"):
+        pass
+    os.kill(daemon.pid, signal.SIGCONT)
+    told = {case.suite: case for case in failed(tmp_path)}
+    assert told.keys() == {"tck", "tck-crashes"}, (tmp_path / "out").read_text()
+    assert told["tck"].name == "connection/start"
+    assert "[libvirtd: SIGSTOP from outside]" in told["tck"].message

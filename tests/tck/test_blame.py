@@ -88,6 +88,24 @@ def test_a_hang_of_one_connection_leaves_a_new_one_usable(session: Session) -> N
     assert session.open().getInfo()
 
 
+def test_a_connection_that_hangs_while_it_is_opened_is_ended_with_a_backtrace(
+    session: Session, respawning_libvirtd: Libvirtd
+) -> None:
+    session.close()
+    pid = respawning_libvirtd.pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(CallHung, match=r"virConnectOpen\(name\) did not return") as hung:
+            session.open()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert f"process {pid} (libvirtd) is stopped" in hung.value.detail
+    assert "Thread 1" in hung.value.detail
+    assert session.hung_on == pid
+    assert session.open().getInfo()
+    assert session.hung_on == 0
+
+
 def cases(ledger: Path) -> list[CaseResult]:
     if not ledger.exists():
         return []
