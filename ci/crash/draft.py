@@ -76,7 +76,8 @@ class Draft:
         return any(thread.runs for thread in self.threads)
 
     def says(self) -> bool:
-        return bool(self.has_frames() or self.told or self.fault or self.message)
+        stopped = self.sent and self.signal == "SIGSTOP"  # where it stood tells nothing more
+        return bool(self.has_frames() or self.told or self.fault or self.message or stopped)
 
 
 def finish(draft: Draft) -> list[Trace]:

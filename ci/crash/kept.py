@@ -11,6 +11,7 @@ from ci.codec import from_json
 from ci.crash.attribution import HANG, loss_meaning
 from ci.crash.files import read_telling
 from ci.crash.foreign import segfaults
+from ci.crash.said import STOPPED
 from ci.journal import read
 from ci.model import CaseResult, Outcome
 
@@ -29,7 +30,7 @@ def keep_stacks(ledger: Path, evidence: Path) -> None:
     """Write the stacks in the details of hung cases into the evidence, unless cores tell more."""
     if not ledger.is_file() or any(evidence.rglob(f"{CORE_OF_HANG}*")):
         return
-    hung = (case for case in _failed(ledger) if _hung(case) and "#0 " in case.detail)
+    hung = (case for case in _failed(ledger) if _hung(case) and _tells(case.detail))
     for number, case in enumerate(hung):
         if number == MOST_STACKS:
             return
@@ -86,6 +87,11 @@ def _failed(ledger: Path) -> Iterator[CaseResult]:
             case = from_json(event.data, CaseResult)
             if case.outcome in (Outcome.FAILED, Outcome.BROKEN):
                 yield case
+
+
+def _tells(detail: str) -> bool:
+    """Stacks, or the word that there is nothing to be told by them."""
+    return "#0 " in detail or STOPPED.search(detail) is not None
 
 
 def _hung(case: CaseResult) -> bool:

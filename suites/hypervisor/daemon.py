@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import socket
 import stat
 import struct
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from ci.deadline import Deadline
+from ci.errors import VirtciError
 from ci.shell import LocalShell
 
 BACKTRACE_SECONDS = 30.0
+TRACED_SECONDS = 0.5
 REMOTE_SECONDS = 120.0  # an emulated host takes half a minute to write a core
 SSH_FAILED = 255  # of ssh itself, not of what it was to run
 NAMES = ("libvirtd", "virtqemud", "virtxend", "virtproxyd", "virtchd", "virtlxcd")
@@ -35,11 +39,18 @@ class Daemon:
         return not poll.poll(wait_seconds * 1000)
 
     def backtrace(self) -> str:
-        """Where all its threads stand, by gdb; a sentence when gdb cannot tell."""
+        """Where all its threads stand, by gdb; a sentence when gdb cannot tell.
+
+        Who finds it traced by another one of us waits: both want to know.
+        """
         argv = ("gdb", "-batch", "-nx", "-p", str(self.pid), "-ex", "thread apply all bt")
         state = stopped(self.pid)  # looked at first: gdb stops it, too
-        done = LocalShell().run(argv, Deadline.after(BACKTRACE_SECONDS))
-        return state + (done.stdout or f"no backtrace of process {self.pid}: {done.tail(3)}")
+        deadline = Deadline.after(BACKTRACE_SECONDS)
+        stacks, why = _said(argv, deadline)
+        while "#0 " not in stacks and tracer(self.pid) and not deadline.expired():
+            time.sleep(TRACED_SECONDS)
+            stacks, why = _said(argv, deadline)
+        return state + (stacks or f"no backtrace of process {self.pid}: {why}")
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
@@ -64,7 +75,10 @@ class RemoteDaemon:
     def alive(self, *, wait_seconds: float = 0.0) -> bool:
         if not wait_seconds:
             return True
-        done = LocalShell().run(self.probe, Deadline.after(BACKTRACE_SECONDS))
+        try:
+            done = LocalShell().run(self.probe, Deadline.after(BACKTRACE_SECONDS))
+        except VirtciError:
+            return True
         if done.status == SSH_FAILED:  # nobody was asked, so nobody is accused
             return True
         return " ".join(done.stdout.split()[:2]) == self.identity
@@ -79,8 +93,17 @@ def remote_backtrace(where: tuple[str, ...]) -> str:
     """What a command prints of a daemon on another machine; a sentence when it cannot tell."""
     if not where:
         return "the daemon is on another machine, and nothing tells where it stands"
-    done = LocalShell().run(where, Deadline.after(REMOTE_SECONDS))
-    return done.stdout or f"no backtrace of the daemon elsewhere: {done.tail(3)}"
+    stacks, why = _said(where, Deadline.after(REMOTE_SECONDS))
+    return stacks or f"no backtrace of the daemon elsewhere: {why}"
+
+
+def _said(argv: tuple[str, ...], deadline: Deadline) -> tuple[str, str]:
+    """What a command prints, and why that is nothing: a call waits to be ended behind it."""
+    try:
+        done = LocalShell().run(argv, deadline)
+    except VirtciError as error:
+        return "", error.message
+    return done.stdout, done.tail(3)
 
 
 def ask(probe: tuple[str, ...]) -> str:
@@ -96,6 +119,14 @@ def stopped(pid: int) -> str:
         if rest.split()[0] == "T":
             return f"process {pid} ({name}) is stopped: it was sent SIGSTOP\n"
     return ""
+
+
+def tracer(pid: int) -> int:
+    """The process that traces this one; 0 when nobody does."""
+    with contextlib.suppress(OSError):
+        found = re.search(r"^TracerPid:\s*(\d+)", Path(f"/proc/{pid}/status").read_text(), re.M)
+        return int(found[1]) if found else 0
+    return 0
 
 
 def start_time(pid: int) -> int:

@@ -53,6 +53,14 @@ def test_the_stacks_of_a_hang_become_evidence_under_their_process(tmp_path: Path
     assert report.signature == "libvirtd: SIGSTOP from outside"
 
 
+def test_a_stop_without_stacks_is_told_by_the_word_alone(tmp_path: Path) -> None:
+    said = f"{STACKS.splitlines()[0]}\nno backtrace of process 77: gdb: No such file or directory\n"
+    keep_stacks(ledger_of(tmp_path, (HUNG, said, "")), tmp_path / "evidence")
+    (report,) = explain(tmp_path / "evidence", None, Deadline.after(60))
+    assert report.signature == "libvirtd: SIGSTOP from outside"
+    assert report.files == ("hang.77.txt",)
+
+
 def test_a_core_of_the_hanging_daemon_tells_more_than_its_stacks(tmp_path: Path) -> None:
     ledger = ledger_of(tmp_path, (HUNG, STACKS, ""))
     (tmp_path / "evidence").mkdir()
