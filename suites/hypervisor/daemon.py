@@ -18,7 +18,7 @@ from ci.errors import VirtciError
 from ci.shell import LocalShell
 
 BACKTRACE_SECONDS = 30.0
-TRACED_SECONDS = 0.5
+TRACED_SECONDS = 0.2
 REMOTE_SECONDS = 120.0  # an emulated host takes half a minute to write a core
 SSH_FAILED = 255  # of ssh itself, not of what it was to run
 NAMES = ("libvirtd", "virtqemud", "virtxend", "virtproxyd", "virtchd", "virtlxcd")
@@ -44,11 +44,12 @@ class Daemon:
         Who finds it traced by another one of us waits: both want to know.
         """
         argv = ("gdb", "-batch", "-nx", "-p", str(self.pid), "-ex", "thread apply all bt")
-        state = stopped(self.pid)  # looked at first: gdb stops it, too
         deadline = Deadline.after(BACKTRACE_SECONDS)
+        wait_untraced(self.pid, deadline)
+        state = stopped(self.pid)  # looked at first: gdb stops it, too
         stacks, why = _said(argv, deadline)
         while "#0 " not in stacks and tracer(self.pid) and not deadline.expired():
-            time.sleep(TRACED_SECONDS)
+            wait_untraced(self.pid, deadline)
             stacks, why = _said(argv, deadline)
         return state + (stacks or f"no backtrace of process {self.pid}: {why}")
 
@@ -127,6 +128,12 @@ def tracer(pid: int) -> int:
         found = re.search(r"^TracerPid:\s*(\d+)", Path(f"/proc/{pid}/status").read_text(), re.M)
         return int(found[1]) if found else 0
     return 0
+
+
+def wait_untraced(pid: int, deadline: Deadline) -> None:
+    """Wait until no debugger holds the process: meanwhile nobody sees whether it is stopped."""
+    while tracer(pid) and not deadline.expired():
+        time.sleep(TRACED_SECONDS)
 
 
 def start_time(pid: int) -> int:

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 
 import libvirt
 
+from ci.deadline import Deadline
 from ci.errors import InfraError, VirtciError
-from suites.hypervisor.daemon import stopped
+from suites.hypervisor.daemon import BACKTRACE_SECONDS, stopped, wait_untraced
 
 RESTART_SECONDS = 30.0
 IN_VAIN_SECONDS = 120.0
@@ -46,9 +47,15 @@ class Away:
 
     def _hopeful(self, hung_on: int) -> None:
         until = time.monotonic() + self.seconds()
-        while said := stopped(hung_on).strip():
+        while said := _stopped(hung_on):
             if time.monotonic() >= until:
                 raise InfraError(f"{said}, and answers nobody", hint=f"kill -CONT {hung_on}")
             time.sleep(POLL_SECONDS)
         if self._spent > IN_VAIN_SECONDS * self._patience:
             raise InfraError(f"the connection is gone and is not tried any more: {self._last}")
+
+
+def _stopped(pid: int) -> str:
+    """A sentence when it is, and no debugger of others hides that just now."""
+    wait_untraced(pid, Deadline.after(BACKTRACE_SECONDS))
+    return stopped(pid).strip()
