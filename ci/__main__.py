@@ -92,7 +92,7 @@ def _of_this_machine(error: OSError) -> InfraError | None:
     """What a file system refused, as the lab's trouble; None for anything else."""
     place = error.filename2 or error.filename
     if error.errno in DISK_FULL:
-        return InfraError(f"no space left on the disk for {place or 'the output'}")
+        return InfraError(f"no space left on the disk{f' for {place}' if place else ''}")
     if error.errno in PLACE and place is not None:
         return InfraError(f"{place}: {error.strerror}")
     return None

@@ -60,7 +60,7 @@ def test_a_run_that_nobody_listens_to_comes_to_its_end(plan: Path, ears: str) ->
 def test_output_to_a_full_disk_is_one_sentence_of_the_labs(plan: Path) -> None:
     done = virtci("virtci plans . >/dev/full", plan.parent)
     assert done.returncode == 3
-    assert done.stderr == "virtci: no space left on the disk for the output\n"
+    assert done.stderr == "virtci: no space left on the disk\n"
 
 
 def test_what_a_terminal_cannot_show_is_escaped(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def list_(
 ) -> None:
     """Look at every host: state, who holds it, what it is."""
     deadline = Deadline.after(SECONDS)
-    found = survey(load_hosts(file), require, file, deadline)
+    found = survey(load_hosts(file), require, file, deadline, counts=False)
     table = Table(box=None, pad_edge=False)
     for column in ("host", "state", "labels", "facts"):
         table.add_column(column, overflow="fold")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,11 +19,12 @@ from ci.errors import InfraError
 from ci.pipelines.runs import find
 from ci.report import junit
 from ci.report.console import summary
-from ci.report.page import write
-from ci.report.results import exit_code, load
+from ci.report.page import FOLDER, PAGE, write
+from ci.report.results import RunResults, exit_code, load
 from ci.shell import LocalShell
 
 OPEN_SECONDS = 30.0
+NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class ShownByDefault(TyperGroup):
@@ -51,14 +53,26 @@ def report(
     """Write the reports of a run from its journal, and show its summary; exit as the run did."""
     folder = find(runs, run)
     results = load(folder)
-    junit.write(folder / "junit.xml", results)
+    page = _written(folder, results)
     code = 130 if results.interrupted else exit_code(results)
-    page = write(folder, results)
     summary(Console(soft_wrap=True), results, exit_code=code)
     typer.echo(f"page        {page}")
     if open_it:
         open_page(page)
     raise typer.Exit(code)
+
+
+def _written(folder: Path, results: RunResults) -> Path:
+    """The page's place. A run that this user may read and not write shows its summary all the same:
+    its reports stay as they are."""
+    try:
+        junit.write(folder / "junit.xml", results)
+        return write(folder, results)
+    except OSError as error:
+        if error.errno not in NOT_OURS:
+            raise
+        typer.echo(f"the reports stay as they are: {folder}: {error.strerror}", err=True)
+        return folder / FOLDER / PAGE
 
 
 def open_page(page: Path) -> None:

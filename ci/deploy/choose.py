@@ -19,7 +19,7 @@ from ci.deploy.lease import Lease, Leases, Waiting
 from ci.deploy.pool import PooledHost
 from ci.deploy.require import compiled, matches
 from ci.deploy.sshshell import SshShell
-from ci.errors import InfraError, Interrupted, TimedOut, VirtciError
+from ci.errors import InfraError, Interrupted, TimedOut, UsageError, VirtciError
 
 SURVEY_SECONDS = 60.0
 POLL_SECONDS = 3.0
@@ -51,9 +51,15 @@ def owner() -> str:
 
 
 def survey(
-    hosts: Sequence[PooledHost], requirement: str, hosts_file: Path, deadline: Deadline
+    hosts: Sequence[PooledHost],
+    requirement: str,
+    hosts_file: Path,
+    deadline: Deadline,
+    *,
+    counts: bool = True,
 ) -> list[Surveyed]:
-    """Look at every host at once. A sick one gets a strike, a fit one loses those it had."""
+    """Look at every host at once. Where it ``counts``, a sick one gets a strike and a fit one loses
+    those it had. What this user lacks, such as a key, is not held against a host."""
     if requirement.strip():
         compiled(requirement)
     known = strikes.standings(hosts_file)
@@ -62,30 +68,37 @@ def survey(
         standing = known.get(host.name, strikes.Standing())
         if standing.quarantined:
             return Surveyed(host, Health(host=host.name, problems=()), standing.said())
-        return _looked_at(host, requirement, hosts_file, deadline.within(SURVEY_SECONDS))
+        found = _looked_at(host, requirement, deadline.within(SURVEY_SECONDS))
+        if counts and found.health.problems:
+            strikes.strike(hosts_file, host.name, found.health.problems[0], at=time.time())
+        elif counts and found.health.facts:
+            strikes.well(hosts_file, host.name)
+        return found
 
     with ThreadPoolExecutor(LANES) as pool:
         return list(pool.map(look, hosts))
 
 
-def _looked_at(
-    host: PooledHost, requirement: str, hosts_file: Path, deadline: Deadline
-) -> Surveyed:
-    health = health_of(host, deadline)
+def _looked_at(host: PooledHost, requirement: str, deadline: Deadline) -> Surveyed:
+    try:
+        health = health_of(host, deadline)
+    except UsageError as error:
+        unseen = Health(host=host.name, problems=())
+        return Surveyed(host, unseen, f"not looked at: {error.message}")
     if health.problems:
-        strikes.strike(hosts_file, host.name, health.problems[0], at=time.time())
         return Surveyed(host, health, f"sick: {health.problems[0]}")
-    strikes.well(hosts_file, host.name)
     if not matches(requirement, health.traits((*host.labels, host.hypervisor, host.name))):
         return Surveyed(host, health, "does not fit the requirement")
     return Surveyed(host, health)
 
 
 def health_of(host: PooledHost, deadline: Deadline) -> Health:
-    """A host's health over a connection of its own."""
+    """A host's health over a connection of its own. Raises UsageError: what this user lacks."""
     try:
         with SshShell(host.ssh(Path()).target()) as shell:
             return check(shell, host.hypervisor, deadline)
+    except UsageError:
+        raise
     except VirtciError as error:
         return Health(host=host.name, problems=(error.message,))
 

@@ -143,7 +143,8 @@ def _selected(parts: PlanParts, environment: Mapping[str, str]) -> Iterable[str]
     locked = environment.get("HOST", "")
     if not wanted and locked in [host.name for host in parts.hosts]:
         wanted = [locked]
-    if wanted and len(parts.hosts) > 1:
+    # one host needs no choice; a name that it does not have must not be tested on it all the same
+    if wanted and (len(parts.hosts) > 1 or wanted != [host.name for host in parts.hosts]):
         names = ", ".join(f'"{name}"' for name in wanted)
         yield f"hosts=[{names}]"
 

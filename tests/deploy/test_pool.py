@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ import pytest
 
 from ci.deadline import Deadline
 from ci.deploy import strikes
-from ci.deploy.choose import lease_one, survey
+from ci.deploy.choose import health_of, lease_one, survey
 from ci.deploy.heartbeat import Heartbeat
 from ci.deploy.identity import check_identity, enter_machine_id, trust_key
 from ci.deploy.lease import FencedShell, Leases
@@ -219,3 +220,24 @@ def test_a_hosts_file_is_read_strictly(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match='did you mean "ipmi"'):
         load_hosts(path)
     assert HostsFile(hosts=()).hosts == ()
+
+
+def test_what_the_user_lacks_is_not_held_against_a_host(hosts_file: Path) -> None:
+    text = re.sub(r'key = "[^"]*"', 'key = "nowhere"', hosts_file.read_text())
+    hosts_file.write_text(text)
+    for _ in range(strikes.STRIKES + 1):
+        said = why_not(hosts_file)
+    assert all(why.startswith("not looked at: ") and "nowhere" in why for why in said.values())
+    assert strikes.standings(hosts_file) == {}
+    with pytest.raises(UsageError, match="nowhere"):
+        health_of(named(load_hosts(hosts_file), "one"), soon())
+
+
+def test_a_look_that_does_not_count_leaves_no_strike(hosts_file: Path) -> None:
+    hosts_file.write_text(re.sub(r"port = \d+", "port = 1", hosts_file.read_text()))
+    for _ in range(strikes.STRIKES + 1):
+        found = survey(load_hosts(hosts_file), "", hosts_file, soon(), counts=False)
+    assert all(each.why_not.startswith("sick: ") for each in found)
+    assert strikes.standings(hosts_file) == {}
+    why_not(hosts_file)
+    assert [len(one.strikes) for one in strikes.standings(hosts_file).values()] == [1, 1]

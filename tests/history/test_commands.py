@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from ci.__main__ import main
 from ci.model import Outcome
+from ci.report import junit
 from tests.made_runs import DAY, START, case, commit, iterations, make_run
 
 FAILED = Outcome.FAILED
@@ -159,6 +162,24 @@ def test_open_shows_the_page_in_the_users_browser(
     browser.write_text("#!/bin/sh\nexit 4\n")
     code, said = typed(capsys, "report", "run-0", "--open", "--runs", runs)
     assert (code, "could not open" in said) == (3, True)
+
+
+@pytest.mark.parametrize(("number", "code"), [(errno.EACCES, 1), (errno.EROFS, 1), (errno.EIO, 3)])
+def test_a_run_that_may_only_be_read_shows_its_summary(
+    runs: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    number: int,
+    code: int,
+) -> None:
+    def refused(path: Path, _: object) -> None:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(junit, "write", refused)
+    ended, said = typed(capsys, "report", "run-1", "--runs", runs)
+    assert ended == code
+    assert ("FAILED (" in said) == (code == 1)
+    assert os.strerror(number) in said
 
 
 def test_reports_are_written_converted_and_compared(

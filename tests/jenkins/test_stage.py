@@ -48,6 +48,17 @@ def test_a_stage_is_a_run_that_is_gone_on_with_in_a_folder_of_its_build() -> Non
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("wanted", "changed"),
+    [("xen1", []), (" xen1 ,", []), ("", []), ("xen2", ['hosts=["xen2"]'])],
+)
+def test_a_host_that_a_plan_of_one_does_not_have_is_not_tested_on_that_one(
+    wanted: str, changed: list[str]
+) -> None:
+    parts = replace(PARTS, hosts=(Host("xen1"),))
+    assert list(order("suites", parts, BASE | {"HOSTS": wanted}).changes) == changed
+
+
 def test_a_share_has_a_run_of_its_own() -> None:
     text = str(order("suites", PARTS, BASE, shard=Shard(2, 3)))
     assert "--name run-2-of-3" in text
