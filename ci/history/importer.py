@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -18,17 +16,21 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ci.errors import UsageError
 from ci.history import schema
 from ci.history.database import History
-from ci.model import Outcome
-from ci.report.compare import revision_tuple
-from ci.report.results import NEUTRAL, RunResults, load
-from ci.report.tallies import PIPELINE, Key, Tally, is_loop, tallies
+from ci.history.rows import (
+    Row,
+    commit_rows,
+    host_rows,
+    key_of,
+    result_row,
+    run_row,
+    step_rows,
+)
+from ci.report.results import RunResults, load
+from ci.report.tallies import Key, Tally, tallies
 from ci.report.xml_text import printable
 
-MESSAGE = 500
-NAME = 500
 LONGEST_LINE = 1 << 20
 SAME_MOMENT = 1e-3  # seconds
-SAMPLES = 2000  # of each step of a loop; their median is kept
 
 
 class Imported(enum.StrEnum):
@@ -60,22 +62,22 @@ class Importer:
 
     def results(self, results: RunResults, mark: str) -> Imported:
         """Import a run that is read already; ``mark`` tells its states apart."""
-        found = {_test_key(tally): tally for tally in tallies(results)}
+        found = {key_of(tally): tally for tally in tallies(results)}
         with self.history.writing() as connection:
             run_id, before = _claim(connection, results)
             if before == mark:
                 return Imported.SAME
             if before:
                 _forget(connection, run_id)
-            row = _run_row(results) | {"fingerprint": mark}
+            row = run_row(results) | {"fingerprint": mark}
             del row["name"]  # as it was claimed
             connection.execute(update(schema.runs).where(schema.runs.c.id == run_id).values(row))
-            _add(connection, schema.hosts, _host_rows(run_id, results))
-            _add(connection, schema.commits, _commit_rows(run_id, results))
-            _add(connection, schema.steps, _step_rows(run_id, results))
+            _add(connection, schema.hosts, host_rows(run_id, results))
+            _add(connection, schema.commits, commit_rows(run_id, results))
+            _add(connection, schema.steps, step_rows(run_id, results))
             learnt = self._learn_tests(connection, found.keys())
             new_signatures = self._learn_signatures(connection, found.values())
-            rows = [_result_row(run_id, learnt[key], tally) for key, tally in found.items()]
+            rows = [result_row(run_id, learnt[key], tally) for key, tally in found.items()]
             _add(connection, schema.results, rows)
         self._tests |= learnt  # only what is committed is remembered
         self._signatures |= new_signatures
@@ -119,7 +121,7 @@ def _claim(connection: Connection, results: RunResults) -> tuple[int, str]:
     Another run of the same name (each build of a job may call its folder so) keeps its row; this
     one is then named with the moment at which it began.
     """
-    row = _run_row(results) | {"fingerprint": ""}
+    row = run_row(results) | {"fingerprint": ""}
     began = datetime.fromtimestamp(results.started, tz=UTC).strftime("%Y%m%dT%H%M%S.%f")
     for name in (row["name"], f"{row['name'][:170]}@{began}"):
         _add(connection, schema.runs, [row | {"name": name}], ignore=True)
@@ -136,9 +138,7 @@ def _forget(connection: Connection, run_id: int) -> None:
         connection.execute(delete(table).where(table.c.run_id == run_id))
 
 
-def _add(
-    connection: Connection, table: Any, rows: list[dict[str, Any]], *, ignore: bool = False
-) -> None:
+def _add(connection: Connection, table: Any, rows: list[Row], *, ignore: bool = False) -> None:
     if not rows:
         return
     statement: Any = insert(table)
@@ -158,113 +158,3 @@ def _numbers(connection: Connection, keys: list[Key]) -> dict[Key, int]:
             if (suite, host, name) in wanted:
                 found[suite, host, name] = number
     return found
-
-
-def _test_key(tally: Tally) -> Key:
-    """PostgreSQL takes no zero bytes, and names are bounded there."""
-    return (_fit(tally.suite, 100), _fit(tally.host, 100), _fit(tally.name, NAME))
-
-
-def _fit(text: str, limit: int) -> str:
-    """A name as long as its column; what is cut off is told apart by its digest."""
-    found = printable(text)
-    if len(found) <= limit:
-        return found
-    return f"{found[: limit - 9]}~{hashlib.sha256(found.encode()).hexdigest()[:8]}"
-
-
-def _run_row(results: RunResults) -> dict[str, Any]:
-    tested = revision_tuple(results)
-    return {
-        "name": _fit(results.id, 200),
-        "plan": printable(Path(results.header.plan).stem),
-        "plan_digest": printable(results.header.plan_digest)[:64],
-        "virtci": printable(results.header.virtci)[:50],
-        "folder": printable(results.folder),
-        "started": results.started,
-        "ended": results.ended,
-        "finished": results.finished,
-        "outcome": "refused" if results.refused else str(results.outcome),
-        "source": printable(tested.get("source", "")),
-        "packages": printable(tested.get("packages", "")),
-    }
-
-
-def _host_rows(run_id: int, results: RunResults) -> list[dict[str, Any]]:
-    return [
-        {
-            "run_id": run_id,
-            "host": _fit(one.host, 100),
-            "kernel": printable(one.kernel),
-            "hypervisor": printable(one.hypervisor_version),
-            "libvirt": printable(one.libvirt_version),
-        }
-        for one in results.deployments
-    ]
-
-
-def _commit_rows(run_id: int, results: RunResults) -> list[dict[str, Any]]:
-    found = results.tree.commits if results.tree else ()
-    return [
-        {
-            "run_id": run_id,
-            "position": position,
-            "commit_id": printable(one.id)[:64],
-            "author": printable(one.author),
-            "date": printable(one.date)[:40],
-            "subject": printable(one.subject),
-        }
-        for position, one in enumerate(found)
-    ]
-
-
-def _result_row(run_id: int, test_id: int, tally: Tally) -> dict[str, Any]:
-    neutral = sum(tally.counts[one] for one in NEUTRAL if one is not Outcome.PASSED)
-    return {
-        "run_id": run_id,
-        "test_id": test_id,
-        "outcome": str(tally.worst),
-        "passed": tally.counts[Outcome.PASSED],
-        "failed": tally.counts[Outcome.FAILED],
-        "broken": tally.counts[Outcome.BROKEN],
-        "neutral": neutral,
-        "seconds": tally.seconds,
-        "signature": next(iter(tally.signatures), None),
-        "message": printable(tally.message)[:MESSAGE],
-    }
-
-
-def _step_rows(run_id: int, results: RunResults) -> list[dict[str, Any]]:
-    """Steps of the pipeline that ended well, and the median of each step of each loop."""
-    rows = [
-        _step_row(run_id, (PIPELINE, "", step.name), [step.seconds], 1)
-        for step in results.steps
-        if step.state == "done" and not step.name.startswith("suites/")
-    ]
-    for suite in results.suites:
-        samples: dict[str, list[float]] = defaultdict(list)
-        counts: dict[str, int] = defaultdict(int)
-        for case in suite.cases:
-            if not is_loop(case) or case.outcome is not Outcome.PASSED:
-                continue
-            for name, seconds in case.steps.items():
-                counts[name] += 1
-                if len(samples[name]) < SAMPLES:
-                    samples[name].append(seconds)
-        rows += [
-            _step_row(run_id, (suite.suite, suite.host, name), seconds, counts[name])
-            for name, seconds in samples.items()
-        ]
-    return rows
-
-
-def _step_row(run_id: int, key: Key, seconds: list[float], count: int) -> dict[str, Any]:
-    suite, host, name = key
-    return {
-        "run_id": run_id,
-        "suite": _fit(suite, 100),
-        "host": _fit(host, 100),
-        "step": _fit(name, 200),
-        "count": count,
-        "seconds": median(seconds),
-    }

@@ -134,7 +134,7 @@ def test_a_cut_import_leaves_nothing(
         raise InfraError("cut")
 
     with monkeypatch.context() as patched:
-        patched.setattr("ci.history.importer._result_row", cut)
+        patched.setattr("ci.history.importer.result_row", cut)
         with pytest.raises(InfraError, match="cut"):
             Importer(history).run(folder)
     assert counts(history) == [0] * len(TABLES)
