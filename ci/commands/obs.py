@@ -18,6 +18,7 @@ from ci.obs.rules import load_watch
 from ci.obs.target import parse_package, parse_place
 from ci.obs.trigger import Starter
 from ci.obs.watch import Watcher
+from ci.obs.why_text import text_of
 from ci.pipelines.interrupt import stop_on_signals
 
 YEARS = 3.0e8
@@ -51,7 +52,7 @@ def why_command(
     code = EXIT_OK
     for number, state in enumerate(why.states(door, deadline, named, where)):
         answer = why.why(door, deadline, named, state)
-        typer.echo(("\n" if number else "") + why.text_of(answer))
+        typer.echo(("\n" if number else "") + text_of(answer))
         if answer.explanation.blame != "nobody":
             code = max(code, as_error(answer.explanation, "").exit_code)
     raise typer.Exit(code)

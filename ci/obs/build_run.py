@@ -17,7 +17,8 @@ from ci.obs.live import more_of, told_build
 from ci.obs.results import PackageState
 from ci.obs.target import Package, Place
 from ci.obs.wait import Ended, Waiter, Wanted, last_started, wait_published
-from ci.obs.why import Why, text_of, why
+from ci.obs.why import Why, why
+from ci.obs.why_text import text_of
 from ci.run import Step
 
 GOOD = frozenset({"succeeded"})

@@ -12,6 +12,7 @@ from ci.deadline import Deadline, wait_until
 from ci.errors import InfraError, ProductError, VirtciError
 from ci.obs import why
 from ci.obs.target import Package
+from ci.obs.why_text import text_of
 from tests.obs.real_builds import PLACE, SECONDS, builder, builds, door, step, tree
 from tests.obs_backend.backend import PASSWORD, Backend, hello
 
@@ -90,8 +91,8 @@ def test_a_real_failure_is_told_in_words(failures: Backend, name: str) -> None:
     api = door(failures)
     (state,) = why.states(api, Deadline.after(30), package)
     answer = why.why(api, Deadline.after(30), package, state)
-    assert answer.explanation.shape == shape, why.text_of(answer)
-    assert phrase in why.text_of(answer)
+    assert answer.explanation.shape == shape, text_of(answer)
+    assert phrase in text_of(answer)
 
 
 @pytest.mark.parametrize("name", ["header", "indirect", "twospecs"])
