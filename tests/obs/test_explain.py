@@ -105,3 +105,17 @@ def test_an_unknown_failure_shows_what_was_said_before_rpmbuild_gave_up() -> Non
     told = explain(state("failed"), log)
     assert any("frobbing" in line for line in told.evidence)
     assert any("Bad exit status" in line for line in told.evidence)
+
+
+def test_a_failing_test_of_meson_is_named_and_all_are_shown() -> None:
+    log = (DATA / "shapes" / "tests-failed-2.txt").read_text().partition("\n")[2]
+    told = explain(state("failed"), log)
+    assert "qemuxmlconftest FAIL" in told.what
+    shown = "\n".join(told.evidence)
+    assert "virschematest       FAIL            0.02s   killed by signal 11 SIGSEGV" in shown
+    assert "commandtest         TIMEOUT" in shown
+
+
+def test_a_test_that_only_ran_out_of_time_is_named() -> None:
+    log = (DATA / "shapes" / "tests-failed-3.txt").read_text().partition("\n")[2]
+    assert "commandtest    TIMEOUT" in explain(state("failed"), log).what
