@@ -12,7 +12,8 @@ from ci.codec import decode, parse_toml, read_text
 from ci.deploy.power import Power
 from ci.deploy.sshhost import SshHost
 from ci.errors import UsageError
-from ci.model import Jump, Record
+from ci.model import Access, Jump, Record
+from ci.ssh_uri import Hypervisor
 
 LABEL = r"^[A-Za-z0-9][\w.+:-]{0,63}$"
 
@@ -53,6 +54,20 @@ class PooledHost(Record, frozen=True, kw_only=True):
             boot_entry=self.boot_entry,
             through=self.through,
         ).located(base)
+
+
+def pooled(access: Access, hypervisor: Hypervisor) -> PooledHost:
+    """A host that is up as one of a hosts file, which knows no more of it than its login."""
+    return PooledHost(
+        name=access.name,
+        address=access.address,
+        port=access.port,
+        user=access.user,
+        key=access.key,
+        known_hosts=access.known_hosts,
+        hypervisor=hypervisor,
+        through=access.through,
+    )
 
 
 class HostsFile(Record, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from ci.deploy.pool import PooledHost
+from ci.deploy.pool import PooledHost, pooled
 from ci.deploy.power import CommandPower, Power
 from ci.model import Access
 from ci.nested.qemu import Machine, launch_command
@@ -26,19 +26,8 @@ _OFF = f'if {_RUNS}; then kill "$pid"; while [ -d "/proc/$pid" ]; do sleep 0.1; 
 
 def write_entry(folder: Path, access: Access, machine_id: str, power: Power) -> None:
     """Write ``folder``/hosts.toml, with the host's login, identity and power switch."""
-    host = PooledHost(
-        name=access.name,
-        address=access.address,
-        port=access.port,
-        user=access.user,
-        key=access.key,
-        known_hosts=access.known_hosts,
-        hypervisor=msgspec.convert(access.hypervisor, type=Hypervisor),
-        through=access.through,
-        labels=("nested",),
-        machine_id=machine_id,
-        power=power,
-    )
+    known = pooled(access, msgspec.convert(access.hypervisor, type=Hypervisor))
+    host = msgspec.structs.replace(known, labels=("nested",), machine_id=machine_id, power=power)
     (folder / FILE).write_text("\n".join(("[[hosts]]", *_lines(host), "")), encoding="utf-8")
 
 

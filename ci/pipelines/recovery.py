@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ci.deadline import Deadline
 from ci.deploy.lease import Leases
-from ci.deploy.pool import PooledHost, load_hosts, named
+from ci.deploy.pool import PooledHost, load_hosts, named, pooled
 from ci.deploy.poolhost import PoolHost
 from ci.deploy.recover import Ladder, Recovery, recover
 from ci.deploy.sshhost import SshHost
@@ -52,16 +52,7 @@ def machine_of(where: HostKind, access: Access) -> PooledHost:
     if isinstance(where, PoolHost):
         return named(load_hosts(Path(where.file)), access.name)
     hypervisor = where.hypervisor if isinstance(where, SshHost) else "xen"
-    return PooledHost(
-        name=access.name,
-        address=access.address,
-        port=access.port,
-        user=access.user,
-        key=access.key,
-        known_hosts=access.known_hosts,
-        hypervisor=hypervisor,
-        through=access.through,
-    )
+    return pooled(access, hypervisor)
 
 
 def told(recovery: Recovery) -> str:

@@ -52,15 +52,8 @@ def http_sink(status: int = 200) -> Iterator[tuple[int, list[dict[str, Any]]]]:
 
         def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server.server_address[1], got
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with _served(Handler) as port:
+        yield port, got
 
 
 @contextmanager
@@ -95,11 +88,18 @@ def matrix_sink() -> Iterator[tuple[int, list[dict[str, Any]]]]:
 
         def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with _served(Handler) as port:
+        yield port, got
+
+
+@contextmanager
+def _served(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[int]:
+    """The port of loopback that ``handler`` answers on."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield server.server_address[1], got
+        yield server.server_address[1]
     finally:
         server.shutdown()
         server.server_close()
