@@ -20,7 +20,9 @@ _STARTS = (
 )
 _TELLING = re.compile(
     r"""(?:^|[\s:(])(?:fatal\ )?error(?:s)?[:!]|^\s*E:\ |\bERROR\b|^make.*\*\*\*|\bFAILED\b
-    |^FAIL[:\ ]|^\ *\d+/\d+\ .*\ (?:FAIL|TIMEOUT|ERROR)\ |^Can't\ locate\ |undefined\ reference|cannot\ find\ |No\ such\ file\ or\ directory|not\ found$
+    |^FAIL[:\ ]
+    |^\ *\d+/\d+\ .*\ (?:FAIL|TIMEOUT|ERROR)\ |^Can't\ locate\b
+    |undefined\ reference|cannot\ find\ |No\ such\ file\ or\ directory|not\ found$
     |command\ not\ found|No\ space\ left|\bKilled\b|[Ss]egmentation\ fault|Traceback|\bfatal:
     |Bad\ exit\ status|Could\ not\ resolve|Assertion|panic|\(worker\ was|is\ needed\ by
     |conflicts?\ (?:with|between)|public\ key\ not\ available|verify\ failed
