@@ -98,8 +98,10 @@ def check(
     found = survey(wanted, "", file, Deadline.after(SECONDS))
     for each in found:
         typer.echo(f"{each.host.name}: {each.why_not or 'well'}")
-    if sick := [each.host.name for each in found if each.why_not]:
+    if sick := [each.host.name for each in found if each.why_not and not each.unseen]:
         raise InfraError(f"not fit: {', '.join(sick)}", hint="virtci hosts recover NAME")
+    if unseen := [each.host.name for each in found if each.unseen]:
+        raise UsageError(f"not looked at: {', '.join(unseen)}", hint="give what is missing above")
 
 
 @app.command()

@@ -28,11 +28,13 @@ LANES = 16
 
 @dataclass(frozen=True)
 class Surveyed:
-    """One host as it was found. ``why_not`` is empty when it may be leased."""
+    """One host as it was found. ``why_not`` is empty when it may be leased; ``unseen`` when this
+    user could not look at it."""
 
     host: PooledHost
     health: Health
     why_not: str = ""
+    unseen: bool = False
 
 
 @dataclass
@@ -83,8 +85,8 @@ def _looked_at(host: PooledHost, requirement: str, deadline: Deadline) -> Survey
     try:
         health = health_of(host, deadline)
     except UsageError as error:
-        unseen = Health(host=host.name, problems=())
-        return Surveyed(host, unseen, f"not looked at: {error.message}")
+        nothing = Health(host=host.name, problems=())
+        return Surveyed(host, nothing, f"not looked at: {error.message}", unseen=True)
     if health.problems:
         return Surveyed(host, health, f"sick: {health.problems[0]}")
     if not matches(requirement, health.traits((*host.labels, host.hypervisor, host.name))):

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ci.errors import UsageError
+from ci.errors import InfraError, UsageError
 from ci.history import schema
 from ci.history.database import History
 from ci.history.rows import (
@@ -104,14 +104,18 @@ class Importer:
 
 def fingerprint(folder: Path) -> str:
     """The first event is of this run alone; journal and ledgers only grow, so that their sizes tell
-    its states apart. Raises UsageError when there is no journal."""
+    its states apart. Raises UsageError when there is no journal, InfraError when it is unreadable.
+    """
     journal = folder / "journal.jsonl"
     if not journal.is_file():
         raise UsageError(f"{folder} holds no run", hint="virtci runs lists the runs there are")
     files = sorted((journal, *folder.glob("suites/*/*/ledger.jsonl")))
-    sizes = [f"{f.relative_to(folder)} {f.stat().st_size}" for f in files if f.is_file()]
-    with journal.open("rb") as file:
-        first = file.readline(LONGEST_LINE)
+    try:
+        sizes = [f"{f.relative_to(folder)} {f.stat().st_size}" for f in files if f.is_file()]
+        with journal.open("rb") as file:
+            first = file.readline(LONGEST_LINE)
+    except OSError as error:
+        raise InfraError(f"{error.filename} cannot be read: {error.strerror}") from None
     return hashlib.sha256(first + "\n".join(sizes).encode(errors="replace")).hexdigest()
 
 

@@ -67,6 +67,22 @@ class Git:
         )
         return done.stdout.rstrip("\n") if done.ok else None
 
+    def top(self) -> str:
+        """The work tree's folder. Raises UsageError where there is none, or git does not read."""
+        done = self.shell.run(
+            ("git", "rev-parse", "--show-toplevel"), self.deadline, cwd=str(self.root), env=QUIET
+        )
+        if "dubious ownership" in done.stderr:
+            raise UsageError(
+                f"{self.root} belongs to another user, and git does not read it",
+                hint=f"git config --global --add safe.directory {self.root}",
+            )
+        if not done.ok:
+            raise UsageError(
+                f"{self.root} is in no git work tree", hint="go into one, or say --tree"
+            )
+        return done.stdout.rstrip("\n")
+
     def must(self, *words: str, env: Mapping[str, str] | None = None) -> str:
         done = self.shell.run(
             ("git", *words), self.deadline, cwd=str(self.root), env={**QUIET, **(env or {})}
@@ -82,9 +98,7 @@ def snapshot(shell: Shell, folder: Path, deadline: Deadline) -> Iterator[Snapsho
 
     The snapshot's objects exist until the context is left, and only in its ``environment``.
     """
-    top = Git(shell, folder, deadline).ask("rev-parse", "--show-toplevel")
-    if top is None:
-        raise UsageError(f"{folder} is in no git work tree", hint="go into one, or say --tree")
+    top = Git(shell, folder, deadline).top()
     git = Git(shell, Path(top), deadline)
     head = git.ask("rev-parse", "--verify", "--quiet", "HEAD")
     if head is None:

@@ -86,6 +86,17 @@ def test_a_sick_host_is_named_and_pardoned(
     assert hosts("pardon", "two") == "two may be leased again\n"
 
 
+def test_a_host_that_this_user_cannot_look_at_is_not_called_unfit(
+    hosts: Virtci, tmp_path: Path
+) -> None:
+    path = tmp_path / "hosts.toml"
+    path.write_text(path.read_text().replace("client", "nowhere", 1))
+    told = hosts("check", status=2)
+    assert "one: not looked at: one: the key" in told
+    assert "two: well" in told
+    assert "virtci: not looked at: one" in told
+
+
 def test_enrolling_shows_the_fingerprint_and_enters_key_and_machine(
     hosts: Virtci, machines: tuple[FakeMachine, FakeMachine], tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -65,6 +66,24 @@ def test_an_unreadable_run_is_named_and_keeps_no_other_out(
     assert code == 3
     assert "left out bad" in said
     assert "3 new, 0 grown, 0 same, 1 unreadable" in said
+
+
+def test_a_run_that_may_not_be_read_keeps_no_other_out(
+    runs: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root may read everything, so the refusal is played."""
+    opened, secret = Path.open, runs / "run-1" / "journal.jsonl"
+
+    def refusing(path: Path, *words: Any, **more: Any) -> IO[Any]:
+        if path == secret:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *words, **more)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    code, said = typed(capsys, "history", "import", runs)
+    assert code == 3
+    assert f"left out run-1: {secret} cannot be read: Permission denied" in said
+    assert "2 new, 0 grown, 0 same, 1 unreadable" in said
 
 
 def test_a_run_whose_results_are_gone_is_damaged_and_keeps_no_other_out(

@@ -188,3 +188,18 @@ def test_a_parameter_that_unpacks_beyond_all_measure_is_refused() -> None:
     bomb = packed(b"0" * (40 * 2**20))
     with pytest.raises(UsageError, match="too large unpacked"):
         unpacked(bomb)
+
+
+def test_a_tree_of_somebody_else_is_not_called_none(
+    upstream: Path, deadline: Deadline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git's own tests have the variable."""
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "true")
+    for name, value in ALONE.items():
+        monkeypatch.setenv(name, value)
+    with (
+        pytest.raises(UsageError, match="belongs to another user") as caught,
+        snapshot(SHELL, upstream, deadline),
+    ):
+        pass
+    assert "safe.directory" in caught.value.hint
