@@ -6,7 +6,7 @@ import errno
 import json
 import os
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 
@@ -74,7 +74,7 @@ def test_a_run_that_may_not_be_read_keeps_no_other_out(
     """Root may read everything, so the refusal is played."""
     opened, secret = Path.open, runs / "run-1" / "journal.jsonl"
 
-    def refusing(path: Path, *words: Any, **more: Any) -> IO[Any]:
+    def refusing(path: Path, *words: Any, **more: Any) -> Any:
         if path == secret:
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return opened(path, *words, **more)
