@@ -17,15 +17,12 @@ from ci.journal import read
 from ci.model import CaseResult, Outcome
 from suites.hypervisor.api import CallHung, DaemonCrashed, Session
 from suites.hypervisor.calls import CRASHED, HUNG, Recorder
-from suites.hypervisor.watchdog import Pending, Watchdog
+from suites.hypervisor.watchdog import Watchdog
 from suites.tck import argv
 from tests.libvirtd import Libvirtd
+from tests.tck.conftest import given_up
 
 pytestmark = pytest.mark.real
-
-
-def given_up(pending: Pending) -> None:
-    raise AssertionError(f"{pending.function} could not be ended")
 
 
 @pytest.fixture

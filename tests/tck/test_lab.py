@@ -2,32 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
-from suites.hypervisor.calls import Recorder
-from suites.hypervisor.watchdog import Pending, Watchdog
 from suites.tck.lab import Lab
 from suites.tck.names import PREFIX
-from suites.tck.options import Options
 from suites.tck.sweep import sweep
-
-
-def given_up(pending: Pending) -> None:
-    raise AssertionError(pending.function)
-
-
-def new_lab() -> Lab:
-    return Lab(Options("test:///default"), Recorder(), Watchdog(given_up))
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    made = new_lab()
-    yield made
-    sweep(made.connection)
-    made.close()
+from tests.tck.conftest import new_lab
 
 
 def stem(name: str) -> str:

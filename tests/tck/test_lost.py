@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from suites.hypervisor.api import Session
-from suites.hypervisor.calls import Recorder
 from suites.hypervisor.handle import Handle
-from suites.hypervisor.watchdog import Pending, Watchdog
 from suites.tck.lost import Tool, end_lost, parse
 
 LIST = """\
@@ -21,17 +17,6 @@ virtci-tck-0-1a2b-shared                     7    96     1     --p---       0.0
 somebody elses                               8    96     1     -b----       1.4
 (null)                                       9     0     1     --ps-d       0.1
 """
-
-
-def given_up(pending: Pending) -> None:
-    raise AssertionError(pending.function)
-
-
-@pytest.fixture
-def connection() -> Iterator[Handle]:
-    session = Session("test:///default", Recorder(), Watchdog(given_up))
-    yield session.open()
-    session.close()
 
 
 @pytest.fixture

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import libvirt
 import pytest
 
-from suites.hypervisor.calls import Recorder
 from suites.hypervisor.handle import Handle
-from suites.hypervisor.watchdog import Pending, Watchdog
 from suites.tck.lab import Lab
-from suites.tck.options import Options
-from suites.tck.sweep import sweep
-
-
-def given_up(pending: Pending) -> None:
-    raise AssertionError(pending.function)
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    made = Lab(Options("test:///default"), Recorder(), Watchdog(given_up))
-    yield made
-    sweep(made.connection)
-    made.close()
 
 
 def borrow(lab: Lab) -> Handle:

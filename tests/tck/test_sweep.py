@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import libvirt
 import pytest
 
-from suites.hypervisor.api import Session
-from suites.hypervisor.calls import Recorder
 from suites.hypervisor.handle import Handle
-from suites.hypervisor.watchdog import Pending, Watchdog
 from suites.tck.sweep import foreign, sweep
 
 DOMAIN = (
     "<domain type='test'><name>{}</name><memory>65536</memory><os><type>hvm</type></os></domain>"
 )
-
-
-def given_up(pending: Pending) -> None:
-    raise AssertionError(pending.function)
-
-
-@pytest.fixture
-def connection() -> Iterator[Handle]:
-    session = Session("test:///default", Recorder(), Watchdog(given_up))
-    yield session.open()
-    sweep(session.connection)
-    session.close()
 
 
 def names(connection: Handle) -> set[str]:

@@ -11,17 +11,14 @@ import pytest
 from suites.hypervisor.api import Session
 from suites.hypervisor.calls import Recorder
 from suites.hypervisor.trail import Trail
-from suites.hypervisor.watchdog import Pending, Watchdog
+from suites.hypervisor.watchdog import Watchdog
+from tests.tck.conftest import given_up
 
 pytestmark = pytest.mark.real
 XML = (
     "<domain type='test'><name>virtci-trail</name><memory>1024</memory>"
     "<os><type>hvm</type></os></domain>"
 )
-
-
-def given_up(pending: Pending) -> None:
-    raise AssertionError(f"{pending.function} could not be ended")
 
 
 def test_the_lines_make_the_same_calls_again() -> None:
