@@ -1,7 +1,8 @@
 """A suite that a command runs on one connection: what it dies of is told without a plan, too.
 
-What a daemon of this machine left is gathered and explained as a run does it for its hosts. Of a
-daemon elsewhere only what the suite itself saw is known: a command is given no way in to its files.
+What a daemon of this machine left is gathered and explained as a run does it for its hosts; what
+one behind SSH left is fetched over the SSH of its URI. Of one that is reached otherwise only what
+the suite itself saw is known: a command is given no way in to its files.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from ci.crash.rpms import build_of
 from ci.deadline import Deadline
 from ci.deploy.corekeeper import keeping_cores
 from ci.deploy.evidence import gather, mark
+from ci.deploy.urievidence import gather_at, mark_at
+from ci.deploy.uriremote import UriRemote
 from ci.launch.target import SuiteEnd, Target
 from ci.model import Access
 from ci.pipelines.crashes import Explained, explain_failures, step_name
@@ -22,17 +25,21 @@ from ci.run import Run
 
 MARK_SECONDS = 30.0
 EVIDENCE_SECONDS = 60.0
+FETCH_SECONDS = 240.0  # over a wire
 EXPLAIN_SECONDS = 600.0
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 @contextmanager
 def watched(run: Run, target: Target, suite: str) -> Iterator[None]:
-    """Note what is on this machine before the suite, and keep the cores that come while it runs."""
+    """Note what is there before the suite; on this machine keep the cores that come meanwhile."""
+    folder = _evidence(run, target, suite)
     if not is_local(target.uri):
+        if target.host_shell:
+            mark_at(UriRemote(target.host_shell), folder, Deadline.after(MARK_SECONDS))
         yield
         return
-    access, folder = _access(target), _evidence(run, target, suite)
+    access = _access(target)
     mark(access, folder, Deadline.after(MARK_SECONDS))
     with keeping_cores(access, folder):
         yield
@@ -44,9 +51,12 @@ def explain_after(
     """Name what the suite's failures died of; None when nothing failed."""
     if not end.failed:
         return None
+    folder = _evidence(run, target, end.suite)
     if is_local(target.uri):
-        folder = _evidence(run, target, end.suite)
         gather(_access(target), folder, Deadline.after(EVIDENCE_SECONDS))
+    elif target.host_shell:
+        host = UriRemote(target.host_shell)
+        gather_at(host, target.hypervisor, folder, Deadline.after(FETCH_SECONDS))
     build = build_of(packages, Deadline.after(EXPLAIN_SECONDS)) if packages else None
     return run.step(
         step_name(target.host, end.suite),
