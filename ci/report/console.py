@@ -149,16 +149,28 @@ def _failed_step(console: Console, step: StepResult) -> None:
 
 
 def _failed_cases(console: Console, suite: SuiteResults) -> None:
+    """All of them when they are few; of many the first of each message, so that none hides."""
     bad = [case for case in suite.cases if case.outcome not in NEUTRAL]
-    for case in bad[:SHOWN_FAILURES]:
+    like = Counter((case.outcome, case.message) for case in bad)
+    told = bad if len(bad) <= SHOWN_FAILURES else _first_of_each(bad)[:SHOWN_FAILURES]
+    for case in told:
+        others = like[case.outcome, case.message] - 1 if len(told) < len(bad) else 0
         console.print(
             f"[{STYLES[case.outcome]}]{case.outcome}[/] {escape(suite.suite)} on "
-            f"{escape(suite.host)}: {escape(named(case.name))}: {escape(tidy(case.message))}",
+            f"{escape(suite.host)}: {escape(named(case.name))}: {escape(tidy(case.message))}"
+            + (f" (and {others} more like it)" if others else ""),
             soft_wrap=True,
             highlight=False,
         )
-    if len(bad) > SHOWN_FAILURES:
-        console.print(f"    ... and {len(bad) - SHOWN_FAILURES} more in the JUnit file")
+    if len(bad) > len(told):
+        console.print(f"    ... and {len(bad) - len(told)} more in the JUnit file")
+
+
+def _first_of_each(cases: list[CaseResult]) -> list[CaseResult]:
+    first: dict[tuple[Outcome, str], CaseResult] = {}
+    for case in cases:
+        first.setdefault((case.outcome, case.message), case)
+    return list(first.values())
 
 
 def _proof(console: Console, results: RunResults) -> None:

@@ -34,6 +34,7 @@ DETAILS = {
     ),
     "stopped": ("shutdown", "destroyed", "crashed", "migrated", "saved", "failed", "snapshot"),
 }  # fmt: skip
+KEEPALIVE_EVERY, KEEPALIVE_COUNT = 5, 6  # seconds; questions that may stay unanswered
 LONGEST_TURN = 1.0  # seconds until a signal or a dead connection is seen at the latest
 BROKEN = (libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_ERR_RPC)
 EventSink = Callable[[str, str], None]
@@ -77,6 +78,7 @@ class Connection:
         self._sockets: tuple[int, ...] = ()
         self._before: frozenset[int] = frozenset()  # sockets of others, from before it was opened
         self._callbacks: tuple[int, ...] = ()
+        self._unanswered = False  # closed by ourselves, since the daemon did not say that it lives
         self._raw: Any = None
 
     def open(self) -> None:
@@ -105,7 +107,11 @@ class Connection:
             self.call(register, None, reboot, self._reboot, None),
         )
         with contextlib.suppress(libvirt.libvirtError):  # drivers in this process have no wire
-            self.call(self._raw.setKeepAlive, 5, 6)
+            self.call(self._raw.setKeepAlive, KEEPALIVE_EVERY, KEEPALIVE_COUNT)
+            self.call(self._raw.registerCloseCallback, self._closed, None)
+
+    def _closed(self, _: Any, reason: int, __: Any) -> None:
+        self._unanswered = reason == libvirt.VIR_CONNECT_CLOSE_REASON_KEEPALIVE
 
     def _lifecycle(self, _: Any, domain: Any, event: int, detail: int, __: Any) -> None:
         self._sink(domain.name(), event_name(event, detail))
@@ -153,12 +159,22 @@ class Connection:
     def _is_daemon_there(self, method: Callable[..., Any], error: libvirt.libvirtError) -> None:
         """Raise DaemonDied when that is what the error of a call is about."""
         if error.get_error_code() in BROKEN and not self._raw.isAlive():
-            raise DaemonDied(f"{method.__name__}: {error.get_error_message()}") from None
+            raise self._broken(f"{method.__name__}: {error.get_error_message()}") from None
+
+    def _broken(self, message: str) -> ProductError:
+        """How the connection broke: a daemon that hangs does not answer, a dead one hangs up."""
+        if not self._unanswered:
+            return DaemonDied(message)
+        seconds = KEEPALIVE_EVERY * KEEPALIVE_COUNT
+        return CallHung(
+            f"keepalive did not return within {seconds} s: {message}", detail=self.release()
+        )
 
     def wait(self, what: str, ready: Callable[[], bool], seconds: float) -> bool:
         """Turn the event loop until ``ready()`` or until ``seconds`` are over; say which.
 
-        Raises DaemonDied when the connection breaks meanwhile; ``what`` was waited for.
+        Raises DaemonDied when the connection breaks meanwhile, CallHung when that was since the
+        daemon did not answer; ``what`` was waited for.
         """
         until = time.monotonic() + seconds
         while not ready():
@@ -166,7 +182,7 @@ class Connection:
             if left <= 0:
                 return ready()
             if not self.alive():
-                raise DaemonDied(f"the connection broke while waiting for {what}")
+                raise self._broken(f"the connection broke while waiting for {what}")
             turn = min(left, LONGEST_TURN)
             libvirt.virEventUpdateTimeout(self._timer, max(1, int(turn * 1000)))
             self.guard.call("the event loop", turn + self.call_seconds, _turn)
@@ -209,6 +225,8 @@ class Connection:
             for callback in self._callbacks:  # they would keep the connection open
                 with contextlib.suppress(libvirt.libvirtError, ProductError):
                     self.call(self._raw.domainEventDeregisterAny, callback)
+            with contextlib.suppress(libvirt.libvirtError, ProductError):
+                self.call(self._raw.unregisterCloseCallback)
             with contextlib.suppress(libvirt.libvirtError, ProductError):
                 self.guard.call("virConnectClose", self.call_seconds, self._raw.close)
             daemons.shut(self._sockets)

@@ -190,7 +190,7 @@ class Soak:
         except Problem as problem:
             message, detail = self._problem = describe(problem, self.guest)
             message += self._recover(problem)
-            self._problem = None
+            detail, self._problem = self._problem[1], None
             outcome = judge(problem)
         else:
             outcome, message, detail = Outcome.PASSED, "", ""
@@ -245,8 +245,15 @@ class Soak:
                 self._turn_knobs()
         except Problem as problem:
             self.stopping = f"the host could not be cleaned up: {problem}"
+            self._keep_evidence(problem)
             return f"; {self.stopping}"
         return said
+
+    def _keep_evidence(self, problem: Exception) -> None:
+        """What a hang of the recovery itself has shown belongs to the iteration as well."""
+        if self._problem is not None and (more := getattr(problem, "detail", "")):
+            message, detail = self._problem
+            self._problem = message, "\n".join(part for part in (detail, more) if part)
 
     def _sweep(self) -> str:
         """Remove our guest; on a connection of its own if this one does not do it."""
