@@ -10,7 +10,6 @@ import threading
 import time
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 import typer
 
@@ -31,6 +30,7 @@ from ci.jenkins.once import known_job, order_once
 from ci.jenkins.orders import parse
 from ci.pipelines.interrupt import stop_on_signals
 from ci.places import cache_folder
+from ci.urls import parts_of
 
 app = typer.Typer(no_args_is_help=True)
 _log = logging.getLogger(__name__)
@@ -135,7 +135,7 @@ class Orders:
 
 
 def _post(url: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
-    parts = urlsplit(url)
+    parts = parts_of(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"{url} is no http(s) URL")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection

@@ -7,9 +7,9 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ci.errors import UsageError
+from ci.urls import parts_of
 
 HOW = "set JENKINS_URL, JENKINS_USER and JENKINS_TOKEN, or keep user and token in ~/.netrc"
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -26,7 +26,7 @@ class Login:
     @property
     def in_the_clear(self) -> bool:
         """Whether the token travels unencrypted beyond this machine."""
-        parts = urlsplit(self.url)
+        parts = parts_of(self.url)
         return parts.scheme == "http" and parts.hostname not in LOOPBACK
 
 
@@ -41,12 +41,12 @@ def login_from(environment: Mapping[str, str], home: Path) -> Login:
     _check_url(url)
     user, token = environment.get("JENKINS_USER", ""), environment.get("JENKINS_TOKEN", "")
     if not (user and token):
-        user, token = _from_netrc(home / ".netrc", urlsplit(url).hostname or "")
+        user, token = _from_netrc(home / ".netrc", parts_of(url).hostname or "")
     return Login(url=url.rstrip("/") + "/", user=user, token=token)
 
 
 def _check_url(url: str) -> None:
-    parts = urlsplit(url)
+    parts = parts_of(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError("JENKINS_URL is no http(s) URL", hint="such as https://jenkins.example/")
     if parts.username is not None or parts.password is not None:

@@ -30,6 +30,7 @@ class Outer(Record, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.uri)
+        _ = parts.port  # a ValueError tells of one that is none
         if parts.scheme != "qemu+ssh" or not parts.hostname:
             raise ValueError(
                 f'outer.uri = "{self.uri}" is no libvirt of a host behind SSH; '

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
-from urllib.parse import urlsplit
 
 import urllib3
 from osc import conf, connection, oscerr
@@ -24,6 +23,7 @@ from ci.deadline import Deadline
 from ci.errors import Interrupted, UsageError, VirtciError
 from ci.obs.door import Denied, NotThere, Query, Refused, Unreachable, address
 from ci.obs.results import parse_answer
+from ci.urls import parts_of
 
 T = TypeVar("T")
 CONNECT_SECONDS = 15.0
@@ -159,7 +159,7 @@ def connect(
     Raises UsageError when osc is not configured for it, or when it is plain http and neither
     the caller nor osc's configuration allows that.
     """
-    if urlsplit(apiurl).scheme not in ("", "http", "https"):
+    if parts_of(apiurl).scheme not in ("", "http", "https"):
         raise UsageError(f"'{apiurl}' is no address of an Open Build Service (https://...)")
     try:
         with _quiet():

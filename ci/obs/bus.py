@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import pika
 import pika.exceptions
@@ -22,6 +22,7 @@ from ci.errors import InfraError, UsageError
 from ci.obs.door import Unreachable
 from ci.obs.notices import Notice, parse_message
 from ci.obs.rules import Bus
+from ci.urls import parts_of
 
 log = logging.getLogger(__name__)
 CONNECT_SECONDS = 15.0
@@ -81,7 +82,7 @@ def listen_to(bus: Bus) -> Listener:
 
 
 def _parameters(bus: Bus) -> pika.ConnectionParameters:
-    parts = urlsplit(bus.url)
+    parts = parts_of(bus.url)
     secure = parts.scheme == "amqps"
     host = parts.hostname or "localhost"
     parameters = pika.ConnectionParameters(

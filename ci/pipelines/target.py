@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote
 
 from ci.errors import UsageError
 from ci.launch.target import Target
 from ci.model import Access
 from ci.pipelines.guest import GuestFiles
 from ci.ssh_uri import ssh_argv
+from ci.urls import parts_of
 
 _FIND = (
     "for f in /run/libvirtd.pid /run/virtxend.pid /run/virtqemud.pid; do"
@@ -76,7 +77,7 @@ def _over_ssh(access: Access, command: str) -> tuple[str, ...]:
 
 def is_local(uri: str) -> bool:
     """Whether the driver of a connection reads files of this machine."""
-    return urlsplit(uri).netloc == ""
+    return parts_of(uri).netloc == ""
 
 
 def target_at(
@@ -93,7 +94,7 @@ def target_at(
             f'"{uri}" is no connection URI of libvirt: the driver and a colon come first',
             hint="for example test:///default, qemu:///system, xen+ssh://root@host/system",
         )
-    driver, _, transport = urlsplit(uri).scheme.partition("+")
+    driver, _, transport = parts_of(uri).scheme.partition("+")
     own = transport in ("ssh", "libssh", "libssh2") and not is_local(uri)
     way = _ssh_of(uri) if own else ()
 
@@ -117,7 +118,7 @@ def target_at(
 
 def _ssh_of(uri: str) -> tuple[str, ...]:
     """The SSH command that reaches the host of a URI as libvirt's own transport does."""
-    parts = urlsplit(uri)
+    parts = parts_of(uri)
     query = parse_qs(parts.query)
     command = query.get("command", ["ssh"])[0]
     key = query.get("keyfile", [""])[0]

@@ -6,7 +6,7 @@ import http.client
 import urllib.error
 import urllib.request
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from ci.cached import locked, sweep
 from ci.errors import InfraError, UsageError
@@ -15,6 +15,7 @@ from ci.run import Step
 from ci.sources.address import masked
 from ci.sources.content import CHUNK, file_sha256
 from ci.sources.export import empty, remove
+from ci.urls import parts_of
 
 LONGEST_SILENCE = 60.0  # seconds without a byte
 
@@ -24,7 +25,7 @@ def download(step: Step, url: str, sha256: str) -> Path:
 
     Raises UsageError when the server has another file or none, InfraError for the network.
     """
-    name = Path(unquote(urlsplit(url).path)).name or "archive"
+    name = Path(unquote(parts_of(url).path)).name or "archive"
     folder = cache_folder("tarballs") / sha256
     with locked(folder, step.deadline, say=step.say):
         kept = folder / name

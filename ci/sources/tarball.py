@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from msgspec import Meta
 from msgspec.structs import replace
@@ -20,6 +20,7 @@ from ci.sources.debian import debian_original
 from ci.sources.download import download
 from ci.sources.export import Origin, export
 from ci.sources.version import archive_version
+from ci.urls import parts_of
 
 Sha256 = Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?$")]
 DEBIAN = "debian-source:"
@@ -88,7 +89,7 @@ class TarballSource(Record, frozen=True, kw_only=True, tag_field="kind", tag="ta
             return debian_original(step, self.url.removeprefix(DEBIAN))
         if scheme(self.url) in ("http", "https"):
             return download(step, self.url, self.sha256)
-        path = Path(unquote(urlsplit(self.url).path) if self.url else self.path)
+        path = Path(unquote(parts_of(self.url).path) if self.url else self.path)
         if not path.is_file():
             raise UsageError(f"{path}: there is no such file", hint="see [source]")
         return path
