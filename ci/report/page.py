@@ -23,6 +23,7 @@ from ci.report.statement import Finding, statement
 from ci.report.tallies import is_loop
 from ci.report.timeline import Timeline, timeline
 from ci.report.wording import clock, duration, named, size, tidy
+from ci.report.xml_text import printable
 from ci.templates import render
 
 FOLDER = "report"
@@ -78,7 +79,7 @@ def page(folder: Path, results: RunResults) -> str:
     difference = compare(before, results) if before else None
     groups = failures(results)
     links, links_left_out = evidence(folder)
-    return render(
+    text = render(
         "ci.report",
         "report.html.j2",
         results=results,
@@ -102,6 +103,7 @@ def page(folder: Path, results: RunResults) -> str:
         tidy=tidy,
         named=named,
     )
+    return printable(text)
 
 
 def _word(results: RunResults) -> str:

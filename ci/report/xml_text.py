@@ -9,6 +9,7 @@ import re
 
 _ILLEGAL = re.compile(
     "[^\t\n\r\u0020-\u007e\u0085\u00a0-\ud7ff\ue000-\ufdcf\ufdf0-\ufffd\U00010000-\U0010ffff]"
+    "|[\u202a-\u202e\u2066-\u2069]"  # legal, but they let text be read in another order than it has
 )
 _NONCHARACTERS = re.compile(
     "["
@@ -18,7 +19,8 @@ _NONCHARACTERS = re.compile(
 
 
 def printable(text: str) -> str:
-    """Characters that XML refuses or discourages become visible escapes such as ``\\x1b``."""
+    """Characters that XML refuses or discourages become visible escapes such as ``\\x1b``; so do
+    those that turn the direction of reading, and make a text look like another one."""
     if text.isascii() and text.isprintable():
         return text  # nearly always
     return _NONCHARACTERS.sub(_escape, _ILLEGAL.sub(_escape, text))

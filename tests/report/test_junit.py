@@ -100,6 +100,12 @@ def test_hostile_text_stays_visible_and_valid(tmp_path: Path) -> None:
     assert r"\x1b[31m ]]> <b>&amp; \ud800 \ufffe \U0001fffe é 漢" in text
 
 
+def test_text_is_read_in_the_order_that_it_has(tmp_path: Path) -> None:
+    root = written(tmp_path, results(case(Outcome.FAILED, "\u202elive\u202c \u2066x\u2069 \u0634")))
+    lines = (one(root, "failure").text or "").splitlines()
+    assert lines[-1] == "\\u202elive\\u202c \\u2066x\\u2069 \u0634"
+
+
 @settings(max_examples=60, deadline=None)
 @given(text=st.text(st.characters(), min_size=1).filter(lambda t: t.strip()))
 def test_any_text_gives_a_valid_file(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:

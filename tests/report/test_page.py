@@ -130,6 +130,8 @@ def test_hostile_text_stays_text(tmp_path_factory: pytest.TempPathFactory, text:
     assert not [name for name, _ in page.attributes if name == "style" or name.startswith("on")]
     assert not [href for name, href in page.attributes if name == "href" and "passwd" in str(href)]
     assert "<script>alert(1)" in page.text
+    assert "\u202e" not in page.text
+    assert "\\u202e" in page.text
 
 
 def test_the_page_is_bounded_whatever_fails(tmp_path: Path) -> None:
