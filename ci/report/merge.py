@@ -60,12 +60,12 @@ def find_shards(places: Iterable[Path]) -> list[Path]:
 def merge(shards: list[Path], into: Path) -> Merged:
     """Write the merged run to ``into``, which is made anew.
 
-    Raises UsageError when the shards are of different plans, or ``into`` is one of them.
+    Raises UsageError when the shards are of different plans, or ``into`` is one of them or
+    anything else than a former merged run.
     """
     if into.absolute() in [shard.absolute() for shard in shards]:
         raise UsageError(f"{into} is one of the shards")
-    if into.is_dir() and not (into / "journal.jsonl").is_file() and any(into.iterdir()):
-        raise UsageError(f"{into} is there already and is no run")
+    _check_room(into)
     shutil.rmtree(into, ignore_errors=True)
     into.mkdir(parents=True)
     steps = _Steps()
@@ -79,6 +79,21 @@ def merge(shards: list[Path], into: Path) -> Merged:
     _write_journal(into, steps)
     cases = sum(_merge_ledgers(into / place, files) for place, files in ledgers.items())
     return Merged(tuple(shard.name for shard in shards), missing, cases)
+
+
+def _check_room(into: Path) -> None:
+    """What would be removed is a former merged run or nothing: no run that was really run."""
+    journal = into / "journal.jsonl"
+    if not journal.is_file():
+        if into.is_dir() and any(into.iterdir()):
+            raise UsageError(f"{into} is there already and is no run")
+        return
+    # a merged journal has the steps' ends alone, and names their shard where they were cut
+    if any(event.what == "started" and not event.name.endswith("]") for event in read(journal)):
+        raise UsageError(
+            f"{into} is a run of its own and no merged one, and would be lost",
+            hint="name another folder",
+        )
 
 
 def missing_shards(names: list[str]) -> Iterator[str]:

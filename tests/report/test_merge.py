@@ -13,7 +13,7 @@ from ci.journal import Event, Journal
 from ci.model import CaseResult, Outcome, Tree
 from ci.report.merge import find_shards, merge, missing_shards
 from ci.report.results import RunHeader, exit_code, load
-from ci.run import Done, Failure
+from ci.run import Done, Failure, Run
 
 GOOD, BAD, LAB = Outcome.PASSED, Outcome.FAILED, Outcome.BROKEN
 Cases = dict[str, dict[str, Outcome]]
@@ -140,3 +140,20 @@ def test_missing_shards_are_told_from_the_names_of_the_others() -> None:
     assert list(missing_shards(["a-1-of-2", "b-1-of-3", "b-3-of-3", "c"])) == [
         "a-2-of-2", "b-2-of-3",
     ]  # fmt: skip
+
+
+def test_only_a_merged_run_is_made_anew(tmp_path: Path) -> None:
+    write(tmp_path / "s/run-1-of-2", {"xen1/tck": {"a": GOOD}}, failed="suites/xen1/x", end="")
+    write(tmp_path / "s/run-2-of-2", {"xen1/tck": {"b": GOOD}})
+    merged = tmp_path / "merged"
+    for _ in range(2):
+        merge(find_shards([tmp_path / "s"]), merged)
+    own = Run(tmp_path / "own")
+    own.note("run", "own", RunHeader(plan="p.toml", plan_digest="d", virtci="0"))
+    own.step("source", Tree, lambda _: Tree(path="t", revision="r1", digest="d1"))
+    own.close()
+    before = (tmp_path / "own/journal.jsonl").read_bytes()
+    with pytest.raises(UsageError, match="own is a run of its own and no merged one"):
+        merge(find_shards([tmp_path / "s"]), tmp_path / "own")
+    assert (tmp_path / "own/journal.jsonl").read_bytes() == before
+    assert verdicts(merged) == {"xen1/tck/a": GOOD, "xen1/tck/b": GOOD}
