@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,8 @@ from ci.codec import decode, parse_toml, read_text
 from ci.errors import UsageError
 from ci.model import Record
 from ci.notify.decision import Decided, News
+
+_BLANK = re.compile(r"\{\w*\}")
 
 
 class Recipient(Record, frozen=True, kw_only=True):
@@ -45,6 +48,13 @@ class Recipients(Record, frozen=True, kw_only=True):
 
     recipients: tuple[Recipient, ...]
     link: str = ""
+
+    def __post_init__(self) -> None:
+        unknown = set(_BLANK.findall(self.link)) - {"{run}"}
+        if unknown:  # as a ValueError the file and line come to it
+            raise ValueError(
+                f"link: {min(unknown)} is not known; {{run}} is replaced by the run's id"
+            )
 
 
 def load_recipients(path: Path) -> Recipients:

@@ -181,6 +181,7 @@ def test_the_message_is_short_and_begins_with_a_line_for_programs(tmp_path: Path
         ('[[recipients]]\nname = "a"\nurl_env = "mailto://x"\n', "url_env"),
         ('[[recipients]]\nname = "a"\nurl_env = "A"\non = ["news"]\n', "news"),
         ('[[recipients]]\nname = "a"\nurl_env = "A"\n' * 2, "two are named"),
+        ('recipients = []\nlink = "https://x/{rum}/"\n', "link: {rum} is not known; {run} is"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_place(tmp_path: Path, text: str, said: str) -> None:
