@@ -15,7 +15,7 @@ _XEN_ASSERT = re.compile(r"Assertion '(?P<text>.+)' failed at (?P<file>[\w./-]+)
 _XEN_BUG = re.compile(r"Xen BUG at (?P<file>[\w./-]+):(?P<line>\d+)")
 _XEN_FATAL = re.compile(
     r"\(XEN\)(?: \[[^\]]*\])? (?P<kind>FATAL TRAP: .*|FATAL PAGE FAULT|DOUBLE FAULT.*"
-    r"|Out of memory.*|Could not .*|.*[Ww]atchdog.*)$"
+    r"|CPU\d+: Unexpected Trap: .*|Out of memory.*|Could not .*|.*[Ww]atchdog.*)$"
 )
 # "vec 13, #GP[0000]" of today, "vector = 6 (invalid opcode)" of before
 _TRAP = re.compile(r"FATAL TRAP: vec(?:tor =)? \d+,? \(?#?(?P<name>[\w ]+)")
@@ -31,6 +31,9 @@ _KERNEL_START = re.compile(
 _KERNEL_RIP = re.compile(r"(?:RIP: \S*?:?|\bpc : )(?P<function>[A-Za-z_][\w.]*)\+0x")
 _KERNEL_FRAME = re.compile(
     _STAMP + r"\s*(?:\[<[0-9a-f]+>\] )?(?P<guess>\? )?(?P<function>[A-Za-z_][\w.]*)\+0x[0-9a-f]+/0x"
+)
+_LOGGED = re.compile(  # by syslog or the journal
+    r"^(?:\w{3} +\d+ [\d:.]+|\d{4}-\d\d-\d\d[T ][\d:.,+Z-]+) \S+ kernel(?:\[\d+\])?: "
 )
 _CALLS = re.compile(r"Call [Tt]race:")
 _ENDS = re.compile(r"---\[ end|</TASK>|Reboot in|Rebooting in|Kernel Offset")
@@ -48,7 +51,7 @@ MOST_LINES = 120
 
 def parse_panics(text: str) -> tuple[Trace, ...]:
     """Every panic, oops, BUG and hung task that a console shows; Xen's are named ``xen``."""
-    lines = text.splitlines()
+    lines = [_LOGGED.sub("", line) for line in text.splitlines()]
     found: list[Trace] = []
     skip_until = 0
     for at, line in enumerate(lines):
@@ -108,8 +111,11 @@ def _kind(text: str) -> str:
     """What happened, without addresses, numbers and names of processes."""
     if trap := _TRAP.match(text):
         return f"FATAL TRAP: {trap['name']}"
+    text = re.sub(r"that CPU\d+ is", "that a CPU is", text)
     text = re.sub(r"(?:0x)?[0-9a-f]{8,}|#\d+|CPU#?\d+|\d+s!|\[.*?\]|/\d+/0x[0-9a-f]+", "", text)
-    text = re.sub(r"(?:for|at|address|on) ?:? *$|, address:.*|:\s*$|vector = \d+", "", text.strip())
+    text = re.sub(
+        r"(?:\b(?:for|at|address|on)\b ?:? *)+$|, address:.*|:\s*$|vector = \d+", "", text.strip()
+    )
     return " ".join(re.sub(r"\b(?:0x[0-9a-f]+|\d+)\b", "", text).split()).strip(" :,-!")
 
 

@@ -11,7 +11,7 @@ from ci.crash.core import is_core, trace_core
 from ci.crash.debuginfo import Sysroot, sysroot_for
 from ci.crash.files import read_telling
 from ci.crash.group import group
-from ci.crash.kept import HANGS, SEGFAULTS
+from ci.crash.kept import HANGS, SEGFAULTS, is_of_stopped
 from ci.crash.logline import read_log
 from ci.crash.noise import new_errors, read_noise
 from ci.crash.packed import is_packed_core, unpacked
@@ -71,7 +71,8 @@ def explain(evidence: Path, build: Build | None, deadline: Deadline) -> tuple[Cr
     broken: list[CrashReport] = []
     work = evidence / ".symbols"
     since = read_mark(evidence)
-    fresh = [core for core in _cores(evidence) if not is_older(core, since)]
+    cores = (core for core in _cores(evidence) if not is_of_stopped(core, evidence))
+    fresh = [core for core in cores if not is_older(core, since)]
     for core in fresh[:MOST_CORES]:
         if build is None and _beside(core).is_file():
             found += _of_text(core, evidence)

@@ -215,11 +215,19 @@ def _eu_stack(lines: list[str]) -> Iterator[str]:
 
 
 def _apport(lines: list[str]) -> Iterator[str]:
-    """Without the packed core, which can be a hundred megabytes of letters."""
-    packed = False
+    """Without the packed core, which can be a hundred megabytes of letters.
+
+    The top of the stack, which has no numbers, is all that some reports have of it.
+    """
+    packed, top = False, -1
+    whole = any(line.startswith(" #0 ") for line in lines)
     for line in lines:
         packed = line.startswith(" ") if packed else bool(_BASE64.match(line))
-        if not packed:
+        if top >= 0 and line.startswith(" ") and not whole:
+            yield f"#{top} 0x1 in {line.strip()}"
+            top += 1
+        elif not packed:
+            top = 0 if line.startswith("StacktraceTop:") else -1
             yield line
 
 

@@ -89,7 +89,16 @@ def _module_frame(number: int, rest: str) -> Frame | None:
     found = _MODULE.match(rest)
     if found is None:
         return None
-    return Frame(number=number, function=bare(found["function"]), library=_base(found["library"]))
+    library = _base(found["library"])
+    if placed := _SANITIZER.match(found["function"]):  # clang's say both
+        return Frame(
+            number=number,
+            function=bare(placed["function"]),
+            file=placed["file"],
+            line=int(placed["line"]),
+            library=library,
+        )
+    return Frame(number=number, function=bare(found["function"]), library=library)
 
 
 def parse_own_frame(line: str, number: int) -> Frame | None:

@@ -27,10 +27,14 @@ _DIED = frozenset({"crashed", "hung"})
 
 
 def keep_stacks(ledger: Path, evidence: Path) -> None:
-    """Write the stacks in the details of hung cases into the evidence, unless cores tell more."""
-    if not ledger.is_file() or any(evidence.rglob(f"{CORE_OF_HANG}*")):
+    """Write the stacks in the details of hung cases into the evidence, unless cores tell more.
+
+    No core tells that a daemon was stopped.
+    """
+    if not ledger.is_file():
         return
-    hung = (case for case in _failed(ledger) if _hung(case) and _tells(case.detail))
+    cores = any(evidence.rglob(f"{CORE_OF_HANG}*"))
+    hung = (case for case in _failed(ledger) if _hung(case) and _tells(case.detail, cores=cores))
     for number, case in enumerate(hung):
         if number == MOST_STACKS:
             return
@@ -38,6 +42,14 @@ def keep_stacks(ledger: Path, evidence: Path) -> None:
         found = _PROCESS.search(f"{case.message}\n{case.detail}")
         name = f"{HANGS}{found[1] if found else number}.txt"
         (evidence / name).write_text(case.detail, encoding="utf-8")
+
+
+def is_of_stopped(core: Path, evidence: Path) -> bool:
+    """Whether a core was taken of a daemon that only hung since somebody had stopped it."""
+    if not core.name.startswith(CORE_OF_HANG):
+        return False
+    said = (evidence / f"{HANGS}{pid}.txt" for pid in re.findall(r"\d+", core.name))
+    return any(STOPPED.search(path.read_text(encoding="utf-8")) for path in said if path.is_file())
 
 
 def keep_segfaults(ledger: Path, evidence: Path) -> None:
@@ -89,9 +101,9 @@ def _failed(ledger: Path) -> Iterator[CaseResult]:
                 yield case
 
 
-def _tells(detail: str) -> bool:
-    """Stacks, or the word that there is nothing to be told by them."""
-    return "#0 " in detail or STOPPED.search(detail) is not None
+def _tells(detail: str, *, cores: bool) -> bool:
+    """Stacks, where no core has them, or the word that there is nothing to be told by them."""
+    return ("#0 " in detail and not cores) or STOPPED.search(detail) is not None
 
 
 def _hung(case: CaseResult) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 FRAME = re.compile(r"\s*#(\d+)\s+\S")
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\x00")
-_QUOTED = re.compile(r"^(?:[>|] ?)+")
-_IS_QUOTED = re.compile(r"^(?:[>|] ?)+\s*#\d+\s", re.MULTILINE)
+_QUOTED = re.compile(r"^(?:[>|:] ?)+")  # by mail, in tables, in ABRT's reports
+_IS_QUOTED = re.compile(r"^(?:[>|:] ?)+\s*#\d+\s", re.MULTILINE)
 _ASSERTION_OPEN = re.compile(r"\.[ch]:\d+: .*Assertion [`'](?!.*' failed)")
 _PAGER = re.compile(r"-{2,3}\s?Type <(?:return|RET)>.*?(?:paging|to quit)-{2,3}")
 _PROMPT = re.compile(r"^\s*(?:\(gdb\)\s*)+")

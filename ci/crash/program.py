@@ -14,6 +14,8 @@ from ci.model import Record
 PROGRAMS = Path(__file__).parent / "programs.toml"
 UNKNOWN = "unknown"
 _QEMU = re.compile(r"qemu(-system-\w+|-kvm|-dm)?|kvm")
+_POOL = re.compile(r"(?:prio-)?rpc-((?:lib)?vir\w*)")
+_DAEMONS = ("libvirtd", "virtqemud", "virtxend", "virtnetworkd", "virtstoraged", "virtnodedevd")
 
 
 class Program(Record, frozen=True, kw_only=True):
@@ -46,7 +48,14 @@ def program_of(trace: Trace) -> tuple[str, bool]:
         return plain_name(trace.program), True
     own = _guess(trace.frames)
     everywhere = own or _guess(frame for thread in trace.threads for frame in thread.frames)
-    return everywhere or _main_thread(trace) or UNKNOWN, False
+    return everywhere or _main_thread(trace) or _of_pool(trace) or UNKNOWN, False
+
+
+def _of_pool(trace: Trace) -> str:
+    """A worker of libvirt's daemons has its server's name: ``rpc-libvirtd``, cut at 15 letters."""
+    names = (_POOL.fullmatch(thread.name) for thread in trace.threads)
+    begun = next((found[1] for found in names if found), "")
+    return next((one for one in _DAEMONS if begun and one.startswith(begun)), "")
 
 
 def _main_thread(trace: Trace) -> str:

@@ -73,7 +73,8 @@ FAULTS = {
     "SEGV": "", "detected": "leak", "attempting": "double-free", "ABRT": "",
     "Invalid read": "invalid read", "Invalid write": "invalid write",
     "Invalid free": "double-free", "Mismatched free": "double-free",
-    "data": "data race",
+    "data": "data race", "thread": "thread leak", "destroy": "destroy of a locked mutex",
+    "unlock": "unlock of an unlocked mutex", "double": "double lock of a mutex",
 }  # fmt: skip
 
 
@@ -165,7 +166,9 @@ _THREADS = (
 SWITCHED = re.compile(r"\[(?:Switching to|Current) Thread 0x[0-9a-f]+ \(LWP (?P<lwp>\d+)\)")
 CURRENT = re.compile(r"\[Current thread is (?P<id>\d+) ")
 SIDE_STORY = re.compile(
-    r"\s*(?:freed by thread|previously allocated by|Thread T\d+ created by|Address 0x[0-9A-Fa-f]+"
+    r"\s*(?:freed by thread|previously allocated by|Thread T\d+ (?:\(.*\) )?created by"
+    r"|(?:Previous|Atomic) [\w ]+ of size|Location is|As if synchronized|Mutex M\d+ "
+    r"|Address 0x[0-9A-Fa-f]+"
     r" is .*|==\d+== +(?:Address 0x.*|Block was alloc'd at))"
 )
 

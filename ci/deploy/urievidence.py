@@ -22,6 +22,7 @@ from ci.errors import VirtciError
 from ci.model import Mark
 from ci.shell import LocalShell
 
+OF_HANG = "core.hang."
 CORE_SECONDS = 120.0
 LOGS = ("/var/log/libvirt", "/var/log/xen")
 _LOOK = r"""
@@ -129,7 +130,9 @@ def _core(host: UriRemote, path: str, work: Path, into: Path, deadline: Deadline
         host.fetch(("gzip", "-1", "-c", "--", path), packed, deadline)
         with gzip.open(packed) as whole, core.open("wb") as file:
             shutil.copyfileobj(whole, file)
-    keep(core, into, LocalShell(), deadline)
+    kept = keep(core, into, LocalShell(), deadline)
+    if kept and core.name.startswith(OF_HANG):  # taken of one that did not die
+        (into / kept).rename(into / kept.replace("core.", OF_HANG, 1))
 
 
 def _questions(

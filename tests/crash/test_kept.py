@@ -62,11 +62,20 @@ def test_a_stop_without_stacks_is_told_by_the_word_alone(tmp_path: Path) -> None
 
 
 def test_a_core_of_the_hanging_daemon_tells_more_than_its_stacks(tmp_path: Path) -> None:
-    ledger = ledger_of(tmp_path, (HUNG, STACKS, ""))
+    ledger = ledger_of(tmp_path, (HUNG, STACKS.partition("\n")[2], ""))
     (tmp_path / "evidence").mkdir()
     (tmp_path / "evidence" / "core.hang.libvirtd.77.gz").touch()
     keep_stacks(ledger, tmp_path / "evidence")
     assert len(list((tmp_path / "evidence").iterdir())) == 1
+
+
+def test_a_core_of_a_daemon_that_was_stopped_does_not_hide_the_stop(tmp_path: Path) -> None:
+    evidence = tmp_path / "evidence"
+    evidence.mkdir()
+    (evidence / "core.hang.libvirtd.77").write_bytes(b"\x7fELF" + bytes(12) + b"\x04\x00")
+    keep_stacks(ledger_of(tmp_path, (HUNG, STACKS, "")), evidence)
+    reports = explain(evidence, None, Deadline.after(60))
+    assert [report.signature for report in reports] == ["libvirtd: SIGSTOP from outside"]
 
 
 @pytest.mark.parametrize(
