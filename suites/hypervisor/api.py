@@ -60,6 +60,8 @@ class Session:
         self._blamed = False  # whether the death of this daemon has been told already
         self._sockets: tuple[int, ...] = ()
         self._before: frozenset[int] = frozenset()  # sockets of others, from before it was opened
+        self._others: frozenset[int] = frozenset()  # likewise each ssh of others
+        self._transports: frozenset[int] = frozenset()
         self._connection: Handle | None = None
 
     @property
@@ -91,10 +93,11 @@ class Session:
         """Connect. Raises libvirt.libvirtError, CallHung, DaemonCrashed."""
         run_event_loop()
         name = "openReadOnly" if read_only else "open"
-        self._before = daemons.open_sockets()
+        self._before, self._others = daemons.open_sockets(), daemons.transports()
         self._connection = self.call(method_of(libvirt, name), getattr(libvirt, name), (self.uri,))
         new = daemons.fresh_sockets(self._before)
         self._sockets = tuple(os.dup(fd) for fd in new)
+        self._transports = daemons.transports() - self._others
         self.daemon = daemons.identify(self._sockets) or self._remote_daemon()
         self._blamed, self.hung_on = False, 0
         return self.connection
@@ -197,19 +200,23 @@ class Session:
     def _release(self) -> str:
         """Say where the daemon stands, and end the call; one that opens has its socket already."""
         if self._connection is not None:
-            return self._end_calls(self.daemon, self._sockets)
+            return self._end_calls(self.daemon, self._sockets, self._transports)
         sockets = daemons.fresh_sockets(self._before)
         daemon = daemons.identify(sockets)
         try:
-            return self._end_calls(daemon, sockets)
+            return self._end_calls(daemon, sockets, daemons.transports() - self._others)
         finally:
             if daemon is not None:
                 daemon.close()
 
     def _end_calls(
-        self, daemon: daemons.Daemon | daemons.RemoteDaemon | None, sockets: tuple[int, ...]
+        self,
+        daemon: daemons.Daemon | daemons.RemoteDaemon | None,
+        sockets: tuple[int, ...],
+        transports: frozenset[int],
     ) -> str:
         self.hung_on = daemon.pid if isinstance(daemon, daemons.Daemon) else 0
         evidence = daemons.stands(daemon, self.daemon_backtrace)
         daemons.shut(sockets)
+        daemons.end_transports(transports)
         return evidence

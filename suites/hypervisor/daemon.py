@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import select
+import signal
 import socket
 import stat
 import struct
@@ -183,6 +184,24 @@ def open_sockets() -> frozenset[int]:
 def fresh_sockets(before: frozenset[int]) -> tuple[int, ...]:
     """Those that were not there before: of a connection that is made, or is being made."""
     return tuple(sorted(open_sockets() - before))
+
+
+def transports() -> frozenset[int]:
+    """Our children that talk on a socket: each ``ssh`` that libvirt reaches a daemon by."""
+    found = set()
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):
+            for pid in (task / "children").read_text().split():
+                if Path(f"/proc/{pid}/fd/0").readlink().name.startswith("socket:"):
+                    found.add(int(pid))
+    return frozenset(found)
+
+
+def end_transports(pids: frozenset[int]) -> None:
+    """End them: libvirt reads what they complain of to its end before it gives up a call."""
+    for pid in pids & transports():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def stands(daemon: Daemon | RemoteDaemon | None, where: tuple[str, ...] = ()) -> str:

@@ -77,6 +77,8 @@ class Connection:
         self._timer = start_event_loop()
         self._sockets: tuple[int, ...] = ()
         self._before: frozenset[int] = frozenset()  # sockets of others, from before it was opened
+        self._others: frozenset[int] = frozenset()  # likewise each ssh of others
+        self._transports: frozenset[int] = frozenset()
         self._callbacks: tuple[int, ...] = ()
         self._unanswered = False  # closed by ourselves, since the daemon did not say that it lives
         self._raw: Any = None
@@ -84,7 +86,7 @@ class Connection:
     def open(self) -> None:
         """Connect and subscribe to events. Raises InfraError when the hypervisor is not there,
         CallHung when it does not answer."""
-        self._before = daemons.open_sockets()
+        self._before, self._others = daemons.open_sockets(), daemons.transports()
         try:
             self._raw = self.guard.call("virConnectOpen", self.call_seconds, libvirt.open, self.uri)
         except libvirt.libvirtError as error:
@@ -93,6 +95,7 @@ class Connection:
                 hint=f"try: virsh -c '{self.uri}' list",
             ) from None
         self._sockets = tuple(os.dup(fd) for fd in daemons.fresh_sockets(self._before))
+        self._transports = daemons.transports() - self._others
         self.daemon = daemons.identify(self._sockets)
         self._subscribe()
 
@@ -211,6 +214,7 @@ class Connection:
         daemon = daemons.identify(sockets) if opening else self.daemon
         evidence = daemons.stands(daemon, self.daemon_backtrace)
         daemons.shut(sockets)
+        daemons.end_transports(daemons.transports() - self._others if opening else self._transports)
         if opening and daemon is not None:
             daemon.close()
         return evidence
