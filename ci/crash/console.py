@@ -25,6 +25,7 @@ _KERNEL_START = re.compile(
     r"(?:BUG: (?P<bug>.*)|Kernel panic - not syncing: (?P<panic>.*)|Oops: (?P<oops>.*)"
     r"|general protection fault(?P<gpf>.*)|Unable to handle kernel (?P<unable>.*)"
     r"|kernel BUG at (?P<at>[\w./-]+):\d+|watchdog: BUG: (?P<lockup>soft lockup|hard LOCKUP).*"
+    r"|INFO: (?P<stall>rcu\w*) .*(?:self-)?detected stalls? on.*"
     r"|INFO: task (?P<hung>\S+):\d+ blocked for more than.*"
     r"|WARNING: CPU: \d+ PID: \d+ at (?P<warn>\S+).*)"
 )
@@ -90,6 +91,8 @@ def _kernel(lines: list[str], start: re.Match[str]) -> Trace:
     ]
     if words["hung"]:
         return _trace("dom0 kernel", "hung task", names, None)
+    if words["stall"]:
+        return _trace("dom0 kernel", "rcu stall", names, None)
     kind = words["bug"] or words["panic"] or words["lockup"] or words["unable"]
     if words["at"]:
         kind = f"BUG at {words['at']}"

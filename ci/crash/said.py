@@ -43,6 +43,8 @@ _PROGRAM = (
     re.compile(r"^\s*Title: (\S+) crashed with"),
     re.compile(r"^reason:\s+(\S+) killed by"),
     re.compile(r"\*\*\* glibc detected \*\*\* (\S+?):"),
+    re.compile(r"\*\*\* Error in [`'](\S+?)':"),
+    re.compile(r"\*\*\* [a-z ]+ detected \*\*\*: (/\S+) terminated"),
     re.compile(r"==\d+== Command: (\S+)"),
     re.compile(r"Reading symbols from (\S+?s?bin/[^\s.]+)\.\.\."),
 )
@@ -63,6 +65,8 @@ _HEAP = re.compile(
 _FAULT = re.compile(
     r"(?:ERROR: (?:Address|Leak|Thread|Memory)Sanitizer|WARNING: \w+Sanitizer): (?P<kind>[\w-]+)"
 )
+_DIRECT_LEAK = re.compile(r"^Direct leak of \d+ byte")
+_UNDEFINED = re.compile(r"^\S+:\d+:\d+: runtime error: ")
 _EXCEPTION = re.compile(r"^==\d+==ERROR: (?P<kind>exception \S+)")  # of OCaml
 _VALGRIND_FAULT = re.compile(
     r"^==\d+== (?P<kind>Invalid (?:read|write|free)|Jump to the invalid address|Mismatched free"
@@ -142,6 +146,10 @@ def fault_of(line: str) -> str | None:
     """What a sanitizer or valgrind reports; None when the line begins no report."""
     if found := _EXCEPTION.match(line):
         return found["kind"]
+    if _DIRECT_LEAK.match(line):
+        return "leak"
+    if _UNDEFINED.match(line):
+        return "undefined behaviour"
     if found := _FAULT.search(line):
         return FAULTS.get(found["kind"], found["kind"])
     if found := _VALGRIND_FAULT.match(line):
@@ -167,8 +175,8 @@ SWITCHED = re.compile(r"\[(?:Switching to|Current) Thread 0x[0-9a-f]+ \(LWP (?P<
 CURRENT = re.compile(r"\[Current thread is (?P<id>\d+) ")
 SIDE_STORY = re.compile(
     r"\s*(?:freed by thread|previously allocated by|Thread T\d+ (?:\(.*\) )?created by"
-    r"|(?:Previous|Atomic) [\w ]+ of size|Location is|As if synchronized|Mutex M\d+ "
-    r"|Address 0x[0-9A-Fa-f]+"
+    r"|(?:Previous|Atomic) [\w ]+ of size|Location is|Indirect leak of|As if synchronized"
+    r"|Mutex M\d+ |Address 0x[0-9A-Fa-f]+"
     r" is .*|==\d+== +(?:Address 0x.*|Block was alloc'd at))"
 )
 

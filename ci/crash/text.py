@@ -105,6 +105,8 @@ class _Reader:
 
     def _fault(self, line: str) -> None:
         fault = fault_of(line)
+        if fault == "leak" == self.draft.fault and not self.draft.has_frames():
+            return  # the first one behind the head of a report
         if fault is not None:
             program = self.draft.program
             self.next()

@@ -71,6 +71,54 @@ ARM = """\
 (XEN) Panic on CPU 0:
 """
 
+STALL = """\
+[ 3600.1] rcu: INFO: rcu_sched self-detected stall on CPU
+[ 3600.4] RIP: e030:xen_hypercall_sched_op+0xa/0x20
+[ 3600.5] Call Trace:
+[ 3600.6]  xen_poll_irq_timeout+0x3d/0x50
+"""
+LEAKS = """\
+==1111==ERROR: LeakSanitizer: detected memory leaks
+
+Direct leak of 152 byte(s) in 1 object(s) allocated from:
+    #0 0x7f01 in virDomainOneNew ../src/conf/domain_conf.c:2811
+    #1 0x7f02 in virDomainObjRead ../src/conf/domain_conf.c:19100
+
+Indirect leak of 32 byte(s) in 1 object(s) allocated from:
+    #0 0x7f03 in virXMLPropGet ../src/util/virxml.c:300
+
+Direct leak of 8 byte(s) in 1 object(s) allocated from:
+    #0 0x7f04 in virDomainObjOther ../src/conf/domain_conf.c:3000
+"""
+OVERFLOW = """\
+*** buffer overflow detected ***: /usr/sbin/virtxend terminated
+======= Backtrace: =========
+/lib64/libc.so.6(__fortify_fail+0x37)[0x7f6c7d28bac7]
+/usr/lib64/libvirt.so.0(virNetDevMake+0x1ad)[0x7f6c80b12e6d]
+"""
+SHIFT = """\
+../src/util/virbitmap.c:310:24: runtime error: shift exponent 64 is too large for 64-bit type
+    #0 0x7f2b1 in virBitmapTake ../src/util/virbitmap.c:310
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (
+            LEAKS,
+            [
+                "libvirtd: leak in virDomainOneNew < virDomainObjRead",
+                "libvirtd: leak in virDomainObjOther",
+            ],
+        ),
+        (OVERFLOW, ["virtxend: SIGABRT in virNetDevMake"]),
+        (SHIFT, ["unknown: undefined behaviour in virBitmapTake"]),
+    ],
+)
+def test_checkers_are_named_by_what_they_found(text: str, names: list[str]) -> None:
+    assert [signature(trace) for trace in parse_traces(text)] == names
+
 
 @pytest.mark.parametrize("text", [GDB, ABRT, APPORT, CLANG], ids=["gdb", "abrt", "apport", "clang"])
 def test_one_crash_has_one_name_whoever_reports_it(text: str) -> None:
@@ -98,6 +146,7 @@ def test_a_worker_tells_whose_it_is() -> None:
     [
         (OOPS, "dom0 kernel: unable to handle page fault in xen_blkbk_take < xen_blkif_part"),
         (STUCK, "xen: Watchdog timer detects that a CPU is stuck in _spin_held"),
+        (STALL, "dom0 kernel: rcu stall in xen_hypercall_sched_op < xen_poll_irq_timeout"),
         (ARM, "xen: Unexpected Trap: Data Abort in vgic_put"),
     ],
 )
