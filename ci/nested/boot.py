@@ -20,6 +20,7 @@ from ci.nested.outer_boot import Wanted
 from ci.nested.qemu import Machine
 from ci.nested.reach import LOOPBACK, USER, access_to
 from ci.nested.recipe import Flavour, image_recipe
+from ci.nested.wire import HIGHEST, Wire
 from ci.run import Step
 from ci.shell import LocalShell
 from ci.ssh_uri import ssh_argv
@@ -33,7 +34,8 @@ Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 class NestedHost(Record, frozen=True, kw_only=True, tag_field="kind", tag="nested"):
     """``[[hosts]] kind = "nested"``. ``ssh_port`` 0 is any free one; the host is ended by itself
-    after ``minutes_to_live``. With ``outer`` it is booted there, by libvirt."""
+    after ``minutes_to_live``. With ``outer`` it is booted there, by libvirt. Hosts of a run that
+    have a number on the ``wire`` see each other: they migrate guests."""
 
     name: str = "nested"
     hypervisor: Flavour = "xen"
@@ -43,9 +45,12 @@ class NestedHost(Record, frozen=True, kw_only=True, tag_field="kind", tag="neste
     ssh_port: Port = 0
     boot_seconds: Annotated[int, msgspec.Meta(ge=10)] = 180
     minutes_to_live: Annotated[int, msgspec.Meta(ge=1)] = 240
+    wire: Annotated[int, msgspec.Meta(ge=0, le=HIGHEST)] = 0
     outer: Outer | None = None
 
     def __post_init__(self) -> None:
+        if self.wire and self.outer:
+            raise ValueError("a wire joins hosts of this machine, and this one is on an outer host")
         if self.hypervisor == "xen" and self.dom0_mib + 256 > self.memory_mib:
             raise ValueError(
                 f"dom0_mib = {self.dom0_mib} leaves no room for guests in "
@@ -72,6 +77,7 @@ class NestedHost(Record, frozen=True, kw_only=True, tag_field="kind", tag="neste
             build,
             f"boot it in QEMU: {self.memory_mib} MiB{dom0}",
             f"SSH on {LOOPBACK}:{self.ssh_port or 'any free port'}; KVM if it works, else TCG",
+            *((f"number {self.wire} on the wire with others of this run",) if self.wire else ()),
         )
 
     def acquire(self, step: Step) -> Access:
@@ -132,7 +138,7 @@ class NestedHost(Record, frozen=True, kw_only=True, tag_field="kind", tag="neste
     ) -> Access:
         for attempt in range(1, PORT_TRIES + 1):
             port = self.ssh_port or free_port()
-            machine = self._machine(image, accelerator, port, step.folder)
+            machine = self._machine(image, accelerator, port, step)
             if process.end(machine.pidfile, step.deadline):
                 step.say("ended the QEMU that an interrupted run had left in this folder")
             step.say(f"booting {image.key} with {accelerator}, SSH on {LOOPBACK}:{port}")
@@ -142,7 +148,7 @@ class NestedHost(Record, frozen=True, kw_only=True, tag_field="kind", tag="neste
         raise AssertionError("the last attempt returns or raises")
 
     def _machine(
-        self, image: Image, accelerator: accel.Accelerator, port: int, folder: Path
+        self, image: Image, accelerator: accel.Accelerator, port: int, step: Step
     ) -> Machine:
         return Machine(
             name=self.name,
@@ -152,8 +158,9 @@ class NestedHost(Record, frozen=True, kw_only=True, tag_field="kind", tag="neste
             dom0_mib=self.dom0_mib,
             cpus=self.cpus,
             port=port,
-            folder=str(folder),
+            folder=str(step.folder),
             seconds_to_live=self.minutes_to_live * 60,
+            wire=Wire(number=self.wire, among=str(step.run_folder)) if self.wire else None,
         )
 
     def _come_up(self, machine: Machine, step: Step, seconds: float) -> Access:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ci.model import Record
 from ci.nested.accel import CPU, Accelerator
 from ci.nested.image import Image
+from ci.nested.wire import Wire
 from ci.shell import Argv
 
 _XEN_OPTIONS = "console=com1 com1=115200,8n1 dom0_mem={0}M,max:{0}M loglvl=info noreboot"
@@ -31,6 +32,7 @@ class Machine(Record, frozen=True, kw_only=True):
     port: int
     folder: str
     seconds_to_live: int
+    wire: Wire | None = None
 
     @property
     def uuid(self) -> str:
@@ -77,20 +79,22 @@ def qemu_command(machine: Machine) -> Argv:
         ),
         *("-smp", str(machine.cpus), "-m", str(machine.memory_mib)),
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
-        *boot_arguments(machine.image, machine.dom0_mib),
+        *boot_arguments(machine.image, machine.dom0_mib, machine.wire),
         *("-drive", _disk(machine.image)),
         *("-netdev", network(machine.port), "-device", "virtio-net-pci,netdev=net0,romfile="),
+        *(machine.wire.card() if machine.wire else ()),
         *("-chardev", f"file,id=console,path={doubled(str(machine.console))},append=on"),
         *("-serial", "chardev:console"),
     )
 
 
-def boot_arguments(image: Image, dom0_mib: int) -> Argv:
+def boot_arguments(image: Image, dom0_mib: int, wire: Wire | None = None) -> Argv:
     """Xen with dom0's kernel and RAM disk as its modules, or the kernel itself."""
+    more = f" {wire.kernel_option}" if wire else ""
     if image.name != "xen":
         ram_disk = ("-initrd", doubled(image.path("initrd")))
-        return ("-kernel", image.path("vmlinux"), "-append", _LINUX_OPTIONS, *ram_disk)
-    modules = f"{image.path('vmlinux')} {_DOM0_OPTIONS}"
+        return ("-kernel", image.path("vmlinux"), "-append", _LINUX_OPTIONS + more, *ram_disk)
+    modules = f"{image.path('vmlinux')} {_DOM0_OPTIONS}{more}"
     return (
         *("-kernel", image.path("xen"), "-append", _XEN_OPTIONS.format(dom0_mib)),
         *("-initrd", f"{doubled(modules)},{doubled(image.path('initrd'))}"),

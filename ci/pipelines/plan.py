@@ -18,6 +18,8 @@ from ci.jenkins.plan import JenkinsPlan
 from ci.launch import Suite
 from ci.launch.stress import StressSuite
 from ci.model import Record
+from ci.nested.boot import NestedHost
+from ci.nested.wire import check_numbers
 from ci.pipelines.kinds import BuilderKind, HostKind, SourceKind
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -148,6 +150,7 @@ def _check(plan: Plan, path: Path) -> None:
     if not plan.hosts:
         raise UsageError(f"{path}: hosts: a plan needs at least one [[hosts]]")
     _check_names([host.name for host in plan.hosts], f"{path}: hosts")
+    check_numbers((h.wire for h in plan.hosts if isinstance(h, NestedHost)), str(path))
     suites = [suite.name for suite in plan.suites]
     if "console" in suites:
         raise UsageError(
