@@ -189,12 +189,19 @@ def fresh_sockets(before: frozenset[int]) -> tuple[int, ...]:
 def transports() -> frozenset[int]:
     """Our children that talk on a socket: each ``ssh`` that libvirt reaches a daemon by."""
     found = set()
+    for pid in _children():
+        with contextlib.suppress(OSError):  # one that has ended
+            if Path(f"/proc/{pid}/fd/0").readlink().name.startswith("socket:"):
+                found.add(pid)
+    return frozenset(found)
+
+
+def _children() -> list[int]:
+    found: list[int] = []
     for task in Path("/proc/self/task").iterdir():
         with contextlib.suppress(OSError):
-            for pid in (task / "children").read_text().split():
-                if Path(f"/proc/{pid}/fd/0").readlink().name.startswith("socket:"):
-                    found.add(int(pid))
-    return frozenset(found)
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 def end_transports(pids: frozenset[int]) -> None:

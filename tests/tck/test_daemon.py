@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -55,3 +56,15 @@ def test_a_host_that_does_not_answer_leaves_a_sentence(monkeypatch: pytest.Monke
 def test_a_host_that_does_not_answer_accuses_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemons, "BACKTRACE_SECONDS", 0.2)
     assert RemoteDaemon(("sleep", "600"), "1 2").alive(wait_seconds=1.0)
+
+
+def test_a_child_that_has_ended_hides_no_other() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs, subprocess.Popen(("true",)) as ended:
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+        with subprocess.Popen(("cat",), stdin=theirs.fileno()) as talking:
+            found = daemons.transports()
+            assert talking.pid in found
+            assert ended.pid not in found
+            daemons.end_transports(found & {talking.pid})
+            assert talking.wait(30) == -signal.SIGKILL
