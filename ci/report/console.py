@@ -130,9 +130,8 @@ def _verdict(console: Console, results: RunResults, exit_code: int) -> None:
         word, why = "INTERRUPTED", ""
     elif results.refused:
         word, why = "REFUSED", " (the plan is to blame)"
-    console.print(
-        f"[{STYLES[outcome]}]{word}[/]{why}: {tally(counts)}; exit {exit_code}", highlight=False
-    )
+    told = tally(counts) if +counts else "no suite has a result"
+    console.print(f"[{STYLES[outcome]}]{word}[/]{why}: {told}; exit {exit_code}", highlight=False)
 
 
 def _failed_step(console: Console, step: StepResult) -> None:

@@ -31,6 +31,7 @@ from tests.pipelines.test_main import go
 
 __all__ = ["impatience", "respawning_libvirtd"]
 pytestmark = [pytest.mark.real, pytest.mark.faults]
+PATIENCE = 6.0  # seconds
 PASSED, FAILED = Outcome.PASSED, Outcome.FAILED
 ASK = ("virsh", "-c", "qemu:///system", "list", "--all")
 RESTART = """\
@@ -69,7 +70,7 @@ class AskingSuite(Record, frozen=True, kw_only=True):
 def _answers() -> bool:
     try:
         with SshShell(there[0].sshd.target()) as shell:
-            return shell.run(ASK, Deadline.after(2)).ok
+            return shell.run(ASK, Deadline.after(PATIENCE)).ok
     except VirtciError:
         return False
 
@@ -84,8 +85,11 @@ def pool(
     climbed = {name: recover.RUNGS[name] for name in ("restart-daemons", "destroy-leftovers")}
     monkeypatch.setattr(recover, "RUNGS", climbed)  # nothing here may boot this very machine
     monkeypatch.setattr(recover, "restart_commands", lambda *_: (("sh", str(script)),))
-    monkeypatch.setattr("ci.pipelines.elsewhere.ANSWER_SECONDS", 2.0)
-    monkeypatch.setattr("ci.deploy.health.DAEMON_SECONDS", 2.0)
+    # a stopped daemon never answers; one that lives must not be called silent on a busy machine
+    monkeypatch.setattr("ci.pipelines.elsewhere.ANSWER_SECONDS", PATIENCE)
+    monkeypatch.setattr("ci.deploy.health.DAEMON_SECONDS", PATIENCE)
+    for name in ("ci.deploy.recover.LOOK_SECONDS", "ci.pipelines.lane.LOOK_SECONDS"):
+        monkeypatch.setattr(name, 3 * PATIENCE)
     Path("/run/libvirt").mkdir(exist_ok=True)
     instead = {"/run/libvirt": respawning_libvirtd.folder / "run"}
     with a_machine(tmp_path, "one", instead=instead) as machine:

@@ -7,8 +7,8 @@ import io
 from rich.console import Console
 
 from ci.model import CaseResult, Outcome
-from ci.report.console import _failed_cases
-from ci.report.results import SuiteResults
+from ci.report.console import _failed_cases, summary
+from ci.report.results import RunHeader, RunResults, StepResult, SuiteResults
 
 
 def shown(*cases: CaseResult) -> list[str]:
@@ -42,3 +42,14 @@ def test_of_many_messages_the_first_are_shown() -> None:
     assert lines[0] == "failed tck on h: a/0: no 0"
     assert lines[-1] == "... and 12 more in the JUnit file"
     assert len(lines) == 9
+
+
+def test_a_run_without_suites_says_that_no_suite_has_a_result() -> None:
+    out = io.StringIO()
+    results = RunResults(
+        folder="r", header=RunHeader(plan="demo", plan_digest="d", virtci="1"),
+        started=1.0, ended=2.0, finished=True, interrupted=False,
+        steps=(StepResult(name="source", state="passed"),), suites=(),
+    )  # fmt: skip
+    summary(Console(file=out, width=200), results, exit_code=0)
+    assert "PASSED: no suite has a result; exit 0" in out.getvalue()
