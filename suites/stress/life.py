@@ -18,6 +18,7 @@ NO_SUPPORT = (3, 84)
 REFUSALS: dict[str, dict[str, int]] = {
     "TEST": {"start": INTERNAL, "suspend": INTERNAL, "resume": INTERNAL},
     "QEMU": {"remove_saved": SYSTEM},
+    "Xen": {"remove_saved": INTERNAL},  # "An error occurred, but the cause is unknown"
 }
 SOMEHOW = frozenset((INTERNAL, OPERATION_INVALID, SYSTEM))
 
@@ -85,6 +86,8 @@ def undefine(life: Life, driver: str) -> Expected:
 def create(life: Life, driver: str) -> Expected:
     if life.active:
         return _refuse(life)
+    if life.saved and driver == "Xen":  # to libxl each start is a return to the saved image
+        return Expected(life=Life(active=True, persistent=True), events=RESTORED)
     # a fresh start leaves the saved image alone; the test driver has only one place for both
     kept = life if driver != "TEST" else Life(persistent=life.persistent)
     return Expected(life=replace(kept, active=True), events=BOOTED)
@@ -102,14 +105,16 @@ def start(life: Life, driver: str) -> Expected:
 def suspend(life: Life, driver: str) -> Expected:
     if not life.active:
         return _refuse(life)
-    if life.paused:  # QEMU's driver takes it as done
-        return Expected(life=life) if driver == "QEMU" else _refuse(life)
+    if life.paused:  # these drivers take it as done
+        return Expected(life=life) if driver in ("QEMU", "Xen") else _refuse(life)
     return Expected(life=replace(life, paused=True), events="suspended:paused ")
 
 
-def resume(life: Life, _: str) -> Expected:
-    if not life.active or not life.paused:
+def resume(life: Life, driver: str) -> Expected:
+    if not life.active:
         return _refuse(life)
+    if not life.paused:  # libxl takes it as done
+        return Expected(life=life) if driver == "Xen" else _refuse(life)
     return Expected(life=replace(life, paused=False), events="resumed ")
 
 
@@ -117,15 +122,17 @@ def destroy(life: Life, _: str) -> Expected:
     return Expected(life=_stopped(life), events=STOPPED) if life.active else _refuse(life)
 
 
-def managed_save(life: Life, _: str) -> Expected:
+def managed_save(life: Life, driver: str) -> Expected:
     if not life.active or not life.persistent:
+        return _refuse(life)
+    if life.paused and driver == "Xen":  # a guest has to take part in that, and cannot
         return _refuse(life)
     after = Life(persistent=True, saved=True, asleep=life.paused)
     return Expected(life=after, events=SAVED)
 
 
 def remove_saved(life: Life, driver: str) -> Expected:
-    if not life.saved and driver == "QEMU":
+    if not life.saved and driver in ("QEMU", "Xen"):
         return _refuse(life)
     return Expected(life=replace(life, saved=False, asleep=False))
 

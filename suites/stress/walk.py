@@ -17,7 +17,9 @@ from ci.errors import ProductError
 from ci.model import Record
 from suites.stress.connection import Connection
 from suites.stress.domain_xml import domain_xml
+from suites.stress.guest_console import Transcript
 from suites.stress.life import ABSENT, NO_SUPPORT, RULES, Expected, Life, predict
+from suites.stress.operations.lifecycle import wait_on_console
 from suites.stress.play import Play
 from suites.stress.shrink import shortest
 
@@ -25,6 +27,7 @@ SHORTEST_WALK, LONGEST_WALK = 3, 25
 CONNECTIONS = 2
 EVENT_SECONDS = 5.0
 SHRINK_SECONDS = 120.0
+GUESTS_SAVE = ("Xen",)  # drivers whose guests take part in being saved
 
 
 class Move(Record, frozen=True, kw_only=True):
@@ -115,7 +118,10 @@ class Walker:
 
     def make(self, move: Move) -> None:
         """One call, and everything that has to hold after it."""
-        expected = predict(self.life, move.action, self.guest.host.driver)
+        driver = self.guest.host.driver
+        expected = predict(self.life, move.action, driver)
+        if move.action == "managed_save" and driver in GUESTS_SAVE and not expected.refused:
+            self._await_boot()
         self.guest.events = ""
         code = self._call(move)
         if code in NO_SUPPORT:
@@ -128,6 +134,13 @@ class Walker:
         self.life = expected.life
         for number in range(CONNECTIONS):
             self._compare(move, self._connection(number))
+
+    def _await_boot(self) -> None:
+        """Wait for a heartbeat: a guest that has not booted cannot be saved, and that is right."""
+        self.guest.detach()
+        seen = self.guest.transcript = Transcript()
+        wait_on_console(self.guest, "heartbeat", lambda: seen.beats > 0)
+        self.guest.detach()
 
     def _call(self, move: Move) -> int:
         """The error code, 0 for success."""

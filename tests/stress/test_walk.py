@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from ci.model import Outcome
 from suites.hypervisor.domain_xml import Platform
 from suites.stress.domain_xml import GuestKind, domain_xml
-from suites.stress.life import ABSENT, RULES, Life, predict
+from suites.stress.life import ABSENT, RULES, Expected, Life, predict
 from suites.stress.options import Options
 from suites.stress.shrink import shortest
 from tests.stress.loop import loop
@@ -46,6 +46,8 @@ def test_nothing_can_be_done_to_an_absent_domain(action: str) -> None:
         ("TEST", "create", libvirt.VIR_ERR_OPERATION_INVALID),
         ("QEMU", "start", libvirt.VIR_ERR_OPERATION_INVALID),
         ("QEMU", "remove_saved", libvirt.VIR_ERR_SYSTEM_ERROR),
+        ("Xen", "start", libvirt.VIR_ERR_OPERATION_INVALID),
+        ("Xen", "remove_saved", libvirt.VIR_ERR_INTERNAL_ERROR),
     ],
 )
 def test_a_driver_refuses_with_one_code(driver: str, action: str, code: int) -> None:
@@ -54,7 +56,7 @@ def test_a_driver_refuses_with_one_code(driver: str, action: str, code: int) -> 
 
 
 def test_a_driver_that_nobody_has_looked_at_may_refuse_in_several_ways() -> None:
-    assert len(predict(Life(active=True), "start", "Xen").refused) == 3
+    assert len(predict(Life(active=True), "start", "ESX").refused) == 3
 
 
 def test_what_was_saved_paused_is_restored_paused() -> None:
@@ -64,7 +66,23 @@ def test_what_was_saved_paused_is_restored_paused() -> None:
     assert life == Life(active=True, persistent=True, paused=True)
 
 
-@pytest.mark.parametrize("driver", ["TEST", "QEMU"])
+def test_to_xen_each_start_of_a_saved_domain_is_a_return_to_its_image() -> None:
+    saved = Life(persistent=True, saved=True)
+    for action in ("create", "start"):
+        expected = predict(saved, action, "Xen")
+        assert expected.life == Life(active=True, persistent=True)
+        assert "started:restored" in expected.events
+
+
+def test_xen_takes_pausing_twice_and_waking_twice_as_done_and_saves_no_paused_guest() -> None:
+    running = Life(active=True, persistent=True)
+    paused = Life(active=True, persistent=True, paused=True)
+    assert predict(paused, "suspend", "Xen") == Expected(life=paused)
+    assert predict(running, "resume", "Xen") == Expected(life=running)
+    assert predict(paused, "managed_save", "Xen").refused == {libvirt.VIR_ERR_OPERATION_INVALID}
+
+
+@pytest.mark.parametrize("driver", ["TEST", "QEMU", "Xen"])
 def test_a_refused_call_changes_nothing(driver: str) -> None:
     lives = [
         Life(active=active, persistent=persistent, paused=paused and active, saved=saved)
