@@ -111,6 +111,7 @@ class Crew:
         self.stopping = ""
         self._unseen: tuple[str, ...] = ()
         self._leaks: list[str] = []
+        self._remarks: set[str] = set()
         self._workers: list[Worker] = []
         self._inventory: Inventory | None = None
 
@@ -182,7 +183,9 @@ class Crew:
     def _take(self, number: int, event: Event) -> None:
         group = f"guest-{number}"
         if event.what == "verdict":
-            self._leaks += from_json(event.data, Verdict).leaks
+            verdict = from_json(event.data, Verdict)
+            self._leaks += verdict.leaks
+            self._remarks.update(verdict.remarks)
         if event.what != "case" or ITERATION not in event.name:
             return
         if not _is_later(event.name, self.ledger.last.get(group, "")):
@@ -221,6 +224,7 @@ class Crew:
             unseen=self._unseen,
             stopped="somebody asked" if self.interrupted else self.stopping,
             leaks=tuple(dict.fromkeys(self._leaks)),
+            remarks=tuple(sorted(self._remarks)),
         )
         suite = f"stress.{self.options.scenario}"
         self.ledger.conclude(

@@ -54,6 +54,8 @@ class Host:
         self.interrupted = False  # somebody asked the loop to end
         self.daemon = DaemonId()
         self._tells_vitals = False
+        self.remarks: set[str] = set()  # what operations did other than they were asked
+        self.crossed: set[bool] = set()  # the ways that guests have migrated: True is home
 
     def _new_connection(self) -> Connection:
         return Connection(

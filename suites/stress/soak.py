@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -151,6 +152,7 @@ class Soak:
             unseen=self.host.unseen(),
             stopped="somebody asked" if self.interrupted else self.stopping,
             leaks=leaks,
+            remarks=tuple(sorted(self.host.remarks)),
         )
         self.ledger.write("vitals", self.suite, self._vitals.samples)
         self.ledger.conclude(
@@ -185,7 +187,11 @@ class Soak:
                     hint='an iteration is made of operations, such as play("create")',
                 )
             self._check(play)
-        except (UsageError, Interrupted):
+        except UsageError:  # nobody comes back to this guest
+            with contextlib.suppress(*Problem):
+                self._sweep()
+            raise
+        except Interrupted:
             raise
         except Problem as problem:
             message, detail = self._problem = describe(problem, self.guest)

@@ -15,7 +15,8 @@ EXIT_CODES = {PASS: 0, FAIL: ProductError.exit_code, INCONCLUSIVE: InfraError.ex
 
 
 class Verdict(Record, frozen=True, kw_only=True):
-    """``text`` is the verdict for people; ``leaks`` are sentences, each of which fails."""
+    """``text`` is the verdict for people; ``leaks`` are sentences, each of which fails;
+    ``remarks`` say what was done otherwise than it was asked for, and fail nothing."""
 
     outcome: str
     iterations: int
@@ -27,6 +28,7 @@ class Verdict(Record, frozen=True, kw_only=True):
     text: str
     reasons: tuple[str, ...] = ()
     leaks: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -40,6 +42,7 @@ def conclude(
     unseen: tuple[str, ...] = (),
     stopped: str = "",
     leaks: tuple[str, ...] = (),
+    remarks: tuple[str, ...] = (),
 ) -> Verdict:
     """A failure fails, whatever came after it. To pass, all that was asked for has to be shown.
 
@@ -58,10 +61,13 @@ def conclude(
         unsupported=totals.of(Outcome.UNSUPPORTED),
         seconds=totals.seconds,
         text="; ".join(
-            _statement(outcome, totals, aim, unseen=unseen, stopped=stopped, leaks=leaks)
+            _statement(
+                outcome, totals, aim, unseen=(*unseen, *remarks), stopped=stopped, leaks=leaks
+            )
         ),
         reasons=tuple(totals.reasons),
         leaks=leaks,
+        remarks=remarks,
     )
 
 
