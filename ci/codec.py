@@ -99,7 +99,8 @@ def _explain(message: str, data: Any, kind: Any, source: str, text: str) -> str:
         what = _wrong_choice(choice[1].strip("'"), kind, data, path)
     elif invalid := re.search(r"Invalid value '(.+?)'$", what):
         what = _wrong_kind(invalid[1], kind, data, path)
-    return f"{source}{_line(text, path)}: {_dotted(path) or 'the whole file'}: {what}"
+    place = _dotted(path) or ("the whole file" if text else "")  # a command line has no file
+    return ": ".join(filter(None, (f"{source}{_line(text, path)}", place, what)))
 
 
 def _wrong_kind(value: str, kind: Any, data: Any, path: tuple[str | int, ...]) -> str:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ci.commands import hosts_cure, hosts_lease, hosts_outer, hosts_pool
+from ci.commands import hosts_cure, hosts_lease, hosts_outer, hosts_pool, hosts_standing
 from ci.deadline import Deadline
 from ci.errors import UsageError
 from ci.nested.image import build_image, images_folder, list_images, remove_image, size_mib
@@ -27,6 +27,7 @@ app.add_typer(image, name="image")
 app.add_typer(hosts_pool.app)
 app.add_typer(hosts_lease.app)
 app.add_typer(hosts_cure.app)
+app.add_typer(hosts_standing.app)
 app.add_typer(hosts_outer.app)
 
 
