@@ -16,13 +16,16 @@ LOGGED = re.compile(
     r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+\+\d{4}: \d+: (?:error : \w+:\d+|info) : (?P<text>.*)$"
 )
 NOT_FOUND = re.compile(r": (?:command )?not found$")
+# what Perl and Python say when a script needs a module that is not installed
+NO_MODULE = re.compile(r"Can't locate (\S+)\.pm in @INC|No module named '([\w.]+)'")
 PLAN = re.compile(r"^1\.\.(\d+)(?: *# *(?i:skip)\S* *(.*))?$")
 
 
 def parse(script: str, output: str, status: int) -> tuple[Finding, ...]:
     """The verdicts that a script printed. ``output`` has its diagnostics in between.
 
-    A script that bailed out is broken; one that printed too little, or died, has failed.
+    A script that bailed out, or lacks a module, is broken; one that printed too little, or died,
+    has failed.
     """
     if (bailed := re.search(r"^Bail out! *(.*)$", output, re.MULTILINE)) is not None:
         return (_bailed(script, bailed[1] or "no reason given", output),)
@@ -95,6 +98,10 @@ def _whole(
     if any_failed:
         return None
     tail = "\n".join(output.splitlines()[-20:])
+    if status != 0 and (module := NO_MODULE.search(output)):
+        name = (module[1] or module[2]).replace("/", "::")
+        why = f"this machine has no module {name}, which the script needs"
+        return Finding(name=script, outcome=Outcome.BROKEN, message=why, detail=tail)
     if status != 0:
         return failed(script, f"died with status {status} after {count} results", tail)
     if plan is None or int(plan[1]) != count:

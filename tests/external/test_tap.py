@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ci.model import Outcome
 from suites.external.case import Finding
 from suites.external.tap import parse
@@ -62,6 +64,25 @@ def test_a_script_without_a_plan_fails() -> None:
 def test_a_death_without_a_failed_result_fails_once() -> None:
     found = outcomes("1..1\nok 1 - x\n", 9)
     assert found == {"a.t/1 x": Outcome.PASSED, "a.t": Outcome.FAILED}
+
+
+@pytest.mark.parametrize(
+    ("said", "module"),
+    [
+        ("Can't locate XML/Writer.pm in @INC (you may need to install it) at x.t", "XML::Writer"),
+        ("Can't locate YAML.pm in @INC (@INC contains: /etc/perl) at lib/TCK.pm line 26.", "YAML"),
+        ("ModuleNotFoundError: No module named 'avocado.core'", "avocado.core"),
+    ],
+)
+def test_a_module_that_is_not_installed_is_the_labs(said: str, module: str) -> None:
+    (found,) = parse("x.t", f"1..4\n{said}\nBEGIN failed--compilation aborted\n", 2)
+    assert found.outcome is Outcome.BROKEN
+    assert found.message == f"this machine has no module {module}, which the script needs"
+
+
+def test_a_script_that_ends_well_may_say_what_it_did_without() -> None:
+    output = "# Can't locate Net/X.pm in @INC, going on without\n1..1\nok 1 - works\n"
+    assert [finding.outcome for finding in parse("x.t", output, 0)] == [Outcome.PASSED]
 
 
 def test_a_death_after_a_failed_result_is_told_once() -> None:
