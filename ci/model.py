@@ -84,10 +84,14 @@ class Rpm(Record, frozen=True, kw_only=True):
         return f"{self.name}-{epoch}{self.version}-{self.release}.{self.arch}"
 
 
+BUILT_BEFORE = "built before"
+
+
 class Build(Record, frozen=True, kw_only=True):
     """What a builder made. ``revision`` is the source's; ``log`` is relative to the run.
 
-    ``facts`` are what the builder knows besides, for the report (OBS: rev, srcmd5 ...).
+    ``facts`` are what the builder knows besides, for the report (OBS: rev, srcmd5 ...;
+    BUILT_BEFORE: the earlier run whose packages these are).
     """
 
     kind: str

@@ -9,15 +9,20 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from ci.build.archive import MOMENT, write_archive
 from ci.build.dist import run_dist
+from ci.build.inputs import machine_key
+from ci.build.kept import KeptBuild
 from ci.build.log import diagnose
 from ci.build.requires import judge, refuse_missing
 from ci.build.spec import SpecSources, meson_version, release_of, stamped, wanted_sources
+from ci.codec import fingerprint
 from ci.errors import InfraError, ProductError, UsageError
 from ci.model import Build, Tree
 from ci.places import cache_folder
-from ci.rpmfile import INSTALL_RPM, read_package
+from ci.rpmfile import INSTALL_RPM, read_package, sha256_of
 from ci.run import Step
 from ci.shell import STATUS_NOT_FOUND, Argv, Completed
 
@@ -39,19 +44,29 @@ class RpmJob:
     def top(self) -> Path:
         return self.step.folder / "rpmbuild"
 
-    def make(self, spec: Path, dist: Argv) -> Build:
-        """Build ``spec``. Safe to be cut anywhere and called again: it starts from nothing."""
+    def make(self, spec: Path, dist: Argv, *, force: bool) -> Build:
+        """Build ``spec``, or take what the same inputs gave before unless ``force``.
+
+        Safe to be cut anywhere and called again: it starts from nothing.
+        """
         self._refuse_odd_path()
         try:
             self._clear()
+            inputs = self._inputs(spec, dist)
+            is_rpm_machine = self._is_rpm_machine()
+            kept = self._kept(inputs, is_rpm_machine=is_rpm_machine)
+            if kept and not force and (build := kept.take(self.top / "RPMS")):
+                return msgspec.structs.replace(build, revision=self.tree.revision)
             stamped_spec = self._prepare(spec, dist)
         except OSError as error:
             raise _storage_error(error) from None
-        is_rpm_machine = self._is_rpm_machine()
         if not is_rpm_machine:
             self._check_requires(stamped_spec)
         self._build(stamped_spec, nodeps=not is_rpm_machine)
-        return self._result()
+        build = self._result()
+        if kept:
+            kept.keep(build)
+        return build
 
     def _refuse_odd_path(self) -> None:
         if not _PLAIN_PATH.fullmatch(str(self.top)):
@@ -66,14 +81,32 @@ class RpmJob:
         for name in ("SPECS", "SOURCES", "BUILD", "RPMS", "SRPMS"):
             (self.top / name).mkdir(parents=True)
 
-    def _prepare(self, spec: Path, dist: Argv) -> Path:
+    def _inputs(self, spec: Path, dist: Argv) -> str:
+        """All that the packages come from but this machine, as a key."""
+        _, expanded = self._stamp(spec, self._version(spec))
+        others = self._others(wanted_sources(expanded), spec.parent)
+        files = {name: sha256_of(path) for name, path in others.items() if path.is_file()}
+        told = expanded.replace(str(self.top), "")
+        return fingerprint(self.tree.digest, told, files, dist, self.options)
+
+    def _kept(self, inputs: str, *, is_rpm_machine: bool) -> KeptBuild | None:
+        """Where packages of these inputs are kept; None on a machine that does not tell its own."""
+        shell, deadline = self.step.shell, self.step.deadline
+        machine = machine_key(shell, deadline, is_rpm_machine=is_rpm_machine)
+        return KeptBuild(self.step, fingerprint(inputs, machine)) if machine else None
+
+    def _stamp(self, spec: Path, version: str) -> tuple[Path, str]:
+        """The spec that is built, and how rpm reads it."""
         text = _read(spec)
-        made = run_dist(self.step, Path(self.tree.path), dist) if dist else None
-        version = made.version if made else self._version(spec)
-        text = stamped(text, version, release_of(text, self.tree))
         target = self.top / "SPECS" / spec.name
-        target.write_text(text, encoding="utf-8")
-        wanted = wanted_sources(self._query(target, "-P"))
+        release = release_of(text, self.tree)
+        target.write_text(stamped(text, version, release), encoding="utf-8")
+        return target, self._query(target, "-P")
+
+    def _prepare(self, spec: Path, dist: Argv) -> Path:
+        made = run_dist(self.step, Path(self.tree.path), dist) if dist else None
+        target, expanded = self._stamp(spec, made.version if made else self._version(spec))
+        wanted = wanted_sources(expanded)
         if made and wanted.archive:
             shutil.copyfile(made.path, self.top / "SOURCES" / wanted.archive)
         elif wanted.archive:
@@ -89,10 +122,13 @@ class RpmJob:
             return self.tree.version
         return meson_version(meson.read_text(encoding="utf-8", errors="replace"))
 
-    def _copy_others(self, wanted: SpecSources, beside: Path) -> None:
+    def _others(self, wanted: SpecSources, beside: Path) -> dict[str, Path]:
+        """Where the spec's other sources are to be, by their names."""
         known = {path.name: path for path in self.sources}
-        for name in wanted.others:
-            path = known.get(name, beside / name)
+        return {name: known.get(name, beside / name) for name in wanted.others}
+
+    def _copy_others(self, wanted: SpecSources, beside: Path) -> None:
+        for name, path in self._others(wanted, beside).items():
             if not path.is_file():
                 raise UsageError(
                     f"the spec names {name}, which is neither in build.sources nor beside the spec"

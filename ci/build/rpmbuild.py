@@ -25,6 +25,7 @@ class RpmbuildBuilder(Record, frozen=True, kw_only=True, tag_field="kind", tag="
     ``sources``: files beside the plan that the spec names besides the tree's tarball.
     ``dist``: a command, run in a copy of the tree, that makes the tarball; else the tree is packed.
     ``defines``, ``with``, ``without``: as for rpmbuild. ``jobs``: 0 is one per processor.
+    ``force``: build even if the same was built before; else those packages are taken.
     ``beside``: digests of the files beside the plan, filled in here, so that a changed one counts.
     """
 
@@ -35,6 +36,7 @@ class RpmbuildBuilder(Record, frozen=True, kw_only=True, tag_field="kind", tag="
     with_: Annotated[tuple[Condition, ...], Meta()] = msgspec.field(default=(), name="with")
     without: tuple[Condition, ...] = ()
     jobs: Annotated[int, Meta(ge=0, le=1024)] = 0
+    force: bool = False
     beside: dict[str, str] = {}
     needs_tree: ClassVar[bool] = True
 
@@ -48,8 +50,10 @@ class RpmbuildBuilder(Record, frozen=True, kw_only=True, tag_field="kind", tag="
     def decided(self) -> tuple[str, ...]:
         origin = self.spec or "the only *.spec at the top of the tree"
         source = " ".join(self.dist) or "the tree as it is"
+        before = () if self.force else ("unless the same was built before: its packages then",)
         return (
             f"rpmbuild -bb of {origin}, its Release stamped with the revision",
+            *before,
             f"tarball: {source}",
             *(f"define {name} {value}" for name, value in sorted(self.defines.items())),
             *(f"with {name}" for name in self.with_),
@@ -65,7 +69,7 @@ class RpmbuildBuilder(Record, frozen=True, kw_only=True, tag_field="kind", tag="
         if tree is None:
             raise UsageError('build.kind "rpmbuild" needs a [source]')
         job = RpmJob(step=step, tree=tree, options=self._options(), sources=self._files())
-        return job.make(self._spec(Path(tree.path)), self.dist)
+        return job.make(self._spec(Path(tree.path)), self.dist, force=self.force)
 
     def _options(self) -> tuple[str, ...]:
         parallel = (f"_smp_mflags -j{self.jobs}", f"_smp_build_ncpus {self.jobs}")

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ci.model import CaseResult, Deployment, Outcome, worst
+from ci.model import BUILT_BEFORE, CaseResult, Deployment, Outcome, worst
 from ci.report.before import change_since_before
 from ci.report.compare import earlier_run
 from ci.report.packages import has_packages, packages_since
@@ -178,6 +178,8 @@ def _proof(console: Console, results: RunResults) -> None:
         console.print(f"source      {escape(results.tree.revision)}{dirty}", highlight=False)
     if (change := change_since_before(results)) is not None:
         console.print(f"changed     {escape(change.sentence())}", soft_wrap=True, highlight=False)
+    if results.build is not None and (run := results.build.facts.get(BUILT_BEFORE)):
+        console.print(f"build       built before, in run {escape(run)}", highlight=False)
     _packages(console, results)
     for deployment in results.deployments:
         said = f"proof       {escape(deployment.host)}: {proven_there(deployment)}"

@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape
 
 from junit_xml import TestCase, TestSuite
 
-from ci.model import CaseResult, Outcome
+from ci.model import BUILT_BEFORE, CaseResult, Outcome
 from ci.report.results import NEUTRAL, RunResults, StepResult, SuiteResults
 from ci.report.signature import signature_of
 from ci.report.statement import statement
@@ -190,6 +190,7 @@ def _facts(results: RunResults) -> dict[str, str]:
         facts["source"] = results.tree.revision
     if results.build is not None:
         facts["packages"] = " ".join(rpm.nevra for rpm in results.build.rpms if not rpm.debug)
+        facts |= {k: v for k, v in results.build.facts.items() if k == BUILT_BEFORE}
     return facts
 
 

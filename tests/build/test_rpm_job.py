@@ -18,7 +18,13 @@ EXPANDED = "Name: hello\nVersion: 1.0\nSource0: hello-1.0.tar.gz\n%description\n
 def test_on_an_rpm_machine_rpmbuild_itself_checks_the_requirements(tmp_path: Path) -> None:
     said = "error: Failed build dependencies:\n\tfoo-devel is needed by hello-1.0-3.x86_64\n"
     shell = ScriptedShell(
-        {"rpmspec -P": (0, EXPANDED), "rpm -q rpm": (0, "rpm-4.20"), "rpmbuild": (11, said)}
+        {
+            "rpmspec -P": (0, EXPANDED),
+            "rpm -q rpm": (0, "rpm-4.20"),
+            "rpm -qa": (0, "rpm-4.20"),
+            "rpm --showrc": (0, ""),
+            "rpmbuild": (11, said),
+        }
     )
     tree = hello_tree(tmp_path / "tree")
     with pytest.raises(InfraError, match="lacks") as caught:

@@ -6,7 +6,7 @@ import io
 
 from rich.console import Console
 
-from ci.model import CaseResult, Outcome
+from ci.model import BUILT_BEFORE, Build, CaseResult, Outcome
 from ci.report.console import _failed_cases, summary
 from ci.report.results import RunHeader, RunResults, StepResult, SuiteResults
 
@@ -44,12 +44,23 @@ def test_of_many_messages_the_first_are_shown() -> None:
     assert len(lines) == 9
 
 
-def test_a_run_without_suites_says_that_no_suite_has_a_result() -> None:
+def ended(build: Build | None = None) -> str:
+    """The summary of a run that ended before its suites."""
     out = io.StringIO()
     results = RunResults(
         folder="r", header=RunHeader(plan="demo", plan_digest="d", virtci="1"),
         started=1.0, ended=2.0, finished=True, interrupted=False,
-        steps=(StepResult(name="source", state="passed"),), suites=(),
+        steps=(StepResult(name="source", state="passed"),), suites=(), build=build,
     )  # fmt: skip
     summary(Console(file=out, width=200), results, exit_code=0)
-    assert "PASSED: no suite has a result; exit 0" in out.getvalue()
+    return out.getvalue()
+
+
+def test_a_run_without_suites_says_that_no_suite_has_a_result() -> None:
+    assert "PASSED: no suite has a result; exit 0" in ended()
+
+
+def test_packages_of_an_earlier_run_are_called_so() -> None:
+    build = Build(kind="rpmbuild", revision="", rpms=(), facts={BUILT_BEFORE: "monday"})
+    assert "build       built before, in run monday" in ended(build)
+    assert "built before" not in ended(Build(kind="rpmbuild", revision="", rpms=()))
