@@ -1,7 +1,8 @@
 """The reproducer of a conformance case that a daemon did not survive.
 
-The calls that the case had made, as a script that needs only libvirt-python; where they are not
-known (the process of the suite died with the daemon in it), the command that runs the case again.
+The calls that the case had made, as a script that needs only libvirt-python; those of the case
+before when the daemon was dead before this one made any. Where they are not known (the process of
+the suite died with the daemon in it), the command that runs the case again.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ def make_case_bundle(
     folder.mkdir(parents=True, exist_ok=True)
     told = _told(ledger, case.name)
     if told is not None and any(one.line for one in told.made):
-        (folder / "reproduce.py").write_text(script(case.name, told), encoding="utf-8")
+        text = script(told.before or case.name, told)
+        (folder / "reproduce.py").write_text(text, encoding="utf-8")
     page = _page(case, told, report, packages, scripted=(folder / "reproduce.py").is_file())
     (folder / "report.md").write_text(page, encoding="utf-8")
 
@@ -108,6 +110,10 @@ def command(case: str, uri: str) -> str:
     return f"virtci tck {shlex.quote(uri or 'URI')} {shlex.quote(case)}"
 
 
+def _calls_of(before: str) -> str:
+    return f"## Calls of {before}, behind which the daemon was dead" if before else "## Calls"
+
+
 def _page(
     case: CaseResult,
     told: Tallies | None,
@@ -121,7 +127,8 @@ def _page(
     lines = [f"# {report.signature}", "", f"`{case.name}`: {case.message}", ""]
     if scripted:
         lines += ["To reproduce (needs libvirt-python): `python3 reproduce.py [URI [LOOPS]]`", ""]
-    lines += [f"With virtci: `{command(case.name, uri)}`", "", "## Calls", ""]
+    before = told.before if told else ""
+    lines += [f"With virtci: `{command(before or case.name, uri)}`", "", _calls_of(before), ""]
     lines += [f"- `{one.line or one.function}`" for one in (told.made if told else ())[-40:]]
     if told is not None and not told.made:
         lines += [f"- {one.count} x {one.function}({one.arguments})" for one in told.calls]

@@ -183,7 +183,7 @@ class Session:
         if self.daemon is not None and not self.daemon.alive():
             self._blamed = True
             self.recorder.trail.end()
-            raise DaemonCrashed(f"{self._death()} after {self.recorder.last} had returned")
+            raise DaemonCrashed(f"{self._death()} {self.recorder.since()}")
 
     def died_unseen(self) -> str:
         """How the daemon of a broken connection died after a call, if nobody was blamed for it."""
@@ -191,7 +191,7 @@ class Session:
             return ""
         self._blamed = True
         self.recorder.trail.end()
-        return f"{self._death()} after {self.recorder.last} had returned"
+        return f"{self._death()} {self.recorder.since()}"
 
     def _death(self) -> str:
         assert self.daemon is not None

@@ -40,13 +40,14 @@ class Tallies(Record, frozen=True, kw_only=True):
     """The calls of one case. ``driver`` is what virConnectGetType says, in lower case.
 
     ``made`` is their sequence on the connection ``uri``, kept of a case that the daemon did not
-    survive.
+    survive. When it had died before the case made a call, they are those of the case ``before``.
     """
 
     driver: str
     calls: tuple[Tally, ...]
     made: tuple[Made, ...] = ()
     uri: str = ""
+    before: str = ""
 
 
 class _Sum(msgspec.Struct):
@@ -64,6 +65,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._sums: dict[tuple[str, str, int], _Sum] = {}
         self.last = ""  # the function called last, to blame it for what happens after it
+        self.case = self.before = ""
 
     def begin(self, function: str) -> None:
         """Note the call that is about to be made, for whoever finds this process dead."""
@@ -72,6 +74,7 @@ class Recorder:
 
     def note_case(self, case: str) -> None:
         """Note the case that is about to run, likewise."""
+        self.before, self.case = self.case, case
         if self.note is not None:
             length = NOTE - NOTE_CALL
             self.note[NOTE_CALL:NOTE] = case.encode().ljust(length, b"\0")[:length]
@@ -83,6 +86,17 @@ class Recorder:
             entry.count += 1
             entry.seconds += seconds
             entry.slowest = max(entry.slowest, seconds)
+
+    def since(self) -> str:
+        """What came before the end of a daemon that is found dead now."""
+        with self._lock:
+            idle = not self._sums and self.before
+        return f"after {self.last} had returned" + (f" in {self.before}" if idle else "")
+
+    def fatal(self) -> tuple[tuple[Made, ...], str]:
+        """The calls that a daemon did not survive, and whose they are if not this case's own."""
+        own = self.trail.made()
+        return (own, "") if own or not self.before else (self.trail.before(), self.before)
 
     def functions(self) -> frozenset[str]:
         """Every function called since the calls were taken."""

@@ -41,6 +41,7 @@ class Trail:
 
     def __init__(self) -> None:
         self._made: deque[Made] = deque(maxlen=MOST_LINES)
+        self._before: tuple[Made, ...] = ()
         self._ended = False
         # objects are not held on to: how long one lives is part of what is tested
         self._names: dict[int, tuple[weakref.ref[Any], str]] = {}
@@ -51,11 +52,16 @@ class Trail:
 
     def clear(self) -> None:
         self._ended = False
+        self._before = self.made()
         self._made.clear()
         self._names.clear()
 
     def made(self) -> tuple[Made, ...]:
         return tuple(self._made)
+
+    def before(self) -> tuple[Made, ...]:
+        """The calls of the case before this one."""
+        return self._before
 
     def add(
         self,

@@ -77,11 +77,14 @@ class Verdicts:
         if call.when == "teardown":
             case = self._case(item, call)
             report.user_properties.append((CASE, to_json(case).decode()))
-            made = self.recorder.trail.made() if case.properties.get("verdict") else ()
-            uri = str(item.config.getoption("connect")) if made else ""
-            calls = Tallies(driver=self.driver, calls=self.recorder.take(), made=made, uri=uri)
-            report.user_properties.append((CALLS, to_json(calls).decode()))
+            report.user_properties.append((CALLS, to_json(self._calls(item, case)).decode()))
         return report
+
+    def _calls(self, item: pytest.Item, case: CaseResult) -> Tallies:
+        made, before = self.recorder.fatal() if case.properties.get("verdict") else ((), "")
+        uri = str(item.config.getoption("connect")) if made else ""
+        calls = self.recorder.take()
+        return Tallies(driver=self.driver, calls=calls, made=made, uri=uri, before=before)
 
     def _show_waiver(
         self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport

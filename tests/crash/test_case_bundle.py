@@ -59,6 +59,17 @@ def test_a_bundle_has_the_script_and_the_command_that_runs_the_case(tmp_path: Pa
     assert "- libvirt-9-1" in page
 
 
+def test_a_daemon_that_was_dead_before_the_first_call_is_laid_on_the_case_before(
+    tmp_path: Path,
+) -> None:
+    told = msgspec.structs.replace(TALLIES, before="power/it_is_shut_off")
+    make_case_bundle(tmp_path / "b", *ledger_of(tmp_path, told), REPORT, ())
+    assert "The calls of power/it_is_shut_off" in (tmp_path / "b" / "reproduce.py").read_text()
+    page = (tmp_path / "b" / "report.md").read_text()
+    assert "## Calls of power/it_is_shut_off, behind which the daemon was dead" in page
+    assert "virtci tck test:///default power/it_is_shut_off" in page
+
+
 def test_without_the_calls_there_is_still_the_command(tmp_path: Path) -> None:
     make_case_bundle(tmp_path / "b", *ledger_of(tmp_path, None), REPORT, ())
     assert [path.name for path in (tmp_path / "b").iterdir()] == ["report.md"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -107,14 +108,37 @@ def test_a_conformance_case_in_which_the_daemon_dies_is_named_by_its_core(
     told = [case for case in failed(tmp_path) if "[libvirtd: SIGSEGV from outside]" in case.message]
     assert told, (tmp_path / "out").read_text()
     assert all("crashed the daemon" in case.message for case in told)
-    (crash,) = [case for case in failed(tmp_path) if case.suite == "tck-crashes"]
-    (run,) = tmp_path.glob("*-tck-*")
-    scripts = [run / file for file in crash.files if file.endswith("reproduce.py")]
+    script = reproducer(tmp_path)
     again = subprocess.run(
-        (sys.executable, str(scripts[0]), uri, "2"),
+        (sys.executable, str(script), uri, "2"),
         capture_output=True, text=True, timeout=SECONDS, check=False,
     )  # fmt: skip
-    assert "2 loops, and the daemon is alive" in again.stdout, scripts[0].read_text()
+    assert "2 loops, and the daemon is alive" in again.stdout, script.read_text()
+
+
+def reproducer(folder: Path) -> Path:
+    """The script of the one crash of a conformance run."""
+    (crash,) = [case for case in failed(folder) if case.suite == "tck-crashes"]
+    (run,) = folder.glob("*-tck-*")
+    (script,) = [run / file for file in crash.files if file.endswith("reproduce.py")]
+    return script
+
+
+def test_a_daemon_that_dies_between_two_cases_is_reproduced_by_the_case_before(
+    daemon: Libvirtd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in stopping.environment(daemon.pid, 3, signal.SIGSEGV).items():
+        monkeypatch.setenv(name, value)
+    uri = daemon.uri_of("test", "/default")
+    with command(tmp_path, "tck", uri, "identity", "--workers", "1"):
+        pass
+    (told,) = [case for case in failed(tmp_path) if case.suite == "tck"]
+    before = re.search(r"after virDomainUndefineFlags had returned in (\S+)", told.message)
+    assert before, (tmp_path / "out").read_text()
+    assert before[1] != told.name
+    script = reproducer(tmp_path).read_text()
+    assert f"The calls of {before[1]}, after which the daemon" in script
+    assert "connection.defineXML(" in script
 
 
 def told_of_stop(folder: Path) -> list[CaseResult]:
