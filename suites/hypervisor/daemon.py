@@ -116,11 +116,16 @@ def ask(probe: tuple[str, ...]) -> str:
 
 def stopped(pid: int) -> str:
     """A line that says so when somebody stopped the process; empty when it runs or is gone."""
+    name, state = _state(pid)
+    return f"process {pid} ({name}) is stopped: it was sent SIGSTOP\n" if state == "T" else ""
+
+
+def _state(pid: int) -> tuple[str, str]:
+    """The name of a process and the letter of its state, see proc(5); empty when it is gone."""
     with contextlib.suppress(OSError):
         name, _, rest = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
-        if rest.split()[0] == "T":
-            return f"process {pid} ({name}) is stopped: it was sent SIGSTOP\n"
-    return ""
+        return name, rest.split()[0]
+    return "", ""
 
 
 def tracer(pid: int) -> int:
@@ -132,8 +137,11 @@ def tracer(pid: int) -> int:
 
 
 def wait_untraced(pid: int, deadline: Deadline) -> None:
-    """Wait until no debugger holds the process: meanwhile nobody sees whether it is stopped."""
-    while tracer(pid) and not deadline.expired():
+    """Wait until no debugger holds the process: meanwhile nobody sees whether it is stopped.
+
+    For a moment after the debugger left, the process still stands where that had it stand.
+    """
+    while (tracer(pid) or _state(pid)[1] == "t") and not deadline.expired():
         time.sleep(TRACED_SECONDS)
 
 

@@ -43,6 +43,15 @@ def test_a_stopped_process_is_not_asked(process: int) -> None:
     assert error.hint == f"kill -CONT {process}"
 
 
+def test_one_that_a_debugger_lets_go_of_is_seen_stopped_soon(
+    process: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("suites.tck.away.SETTLE_SECONDS", 60.0)
+    os.kill(process, signal.SIGCONT)
+    threading.Timer(0.2, os.kill, (process, signal.SIGSTOP)).start()
+    assert "is stopped" in fail(Away(SHORT), process).message
+
+
 def test_a_stop_that_is_lifted_soon_is_waited_for(process: int) -> None:
     threading.Timer(0.3, os.kill, (process, signal.SIGCONT)).start()
     with Away(2.0).attempt(process):
