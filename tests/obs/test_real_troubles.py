@@ -36,9 +36,13 @@ def test_connections_cut_in_the_middle_cost_nothing(service: Backend, tmp_path: 
 
 
 def _until_building(service: Backend, project: str) -> None:
+    """The result alone says so already while the job is on its way to the worker."""
     wait_until(
         "the worker to build",
-        lambda: b'code="building"' in service.get(f"/build/{project}/_result"),
+        lambda: (
+            service.workers[0].state() == "building"
+            and b'code="building"' in service.get(f"/build/{project}/_result")
+        ),
         Deadline.after(90),
         every=0.1,
     )
@@ -63,7 +67,8 @@ def test_a_worker_killed_in_the_middle_costs_only_time(service: Backend, tmp_pat
     while thread.is_alive() and time.monotonic() < end:
         thread.join(5)
         service.server.forgive_hosts()
-    assert out
+        service.workers[0].wake()
+    assert out, service.server.log("bs_dispatch")
     assert out[0].rpms[0].version == "1.0"
 
 

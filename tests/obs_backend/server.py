@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ DAEMONS: tuple[tuple[str, ...], ...] = (
 )
 READY_SECONDS = 30.0
 END_SECONDS = 10.0
+DOWN_SECONDS = 40.0
+ID = "probe"  # of workers, with their number
 CONFIG = """
 package BSConfig;
 our $ipaccess = {{ '^127\\..*' => 'rw,worker' }};
@@ -148,6 +151,11 @@ class Server:
         for daemon in self.daemons.values():
             daemon.stop(signal.SIGKILL)
 
+    def log(self, name: str, lines: int = 40) -> str:
+        """The end of a daemon's log."""
+        text = (self.folder / f"{name}.log").read_text(errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
     def forgive_hosts(self) -> None:
         """What an administrator does when a worker is shunned for a build that its own death broke.
 
@@ -211,6 +219,7 @@ class Worker:
     number: int = 1
     tmpfs: str = "4G"
     daemon: Daemon | None = None
+    down_since: float = 0.0
 
     @property
     def folder(self) -> Path:
@@ -227,7 +236,7 @@ class Worker:
         script = (
             f"mount -t tmpfs -o size={self.tmpfs},mode=755 tmpfs {folder}/root && cd {folder}/code "
             f"&& exec perl ./bs_worker --root {folder}/root --statedir {folder}/state "
-            f"--cachedir {folder}/cache --cachesize 2000 --id probe:{self.number} --jobs 2 "
+            f"--cachedir {folder}/cache --cachesize 2000 --id {ID}:{self.number} --jobs 2 "
             f"--reposerver http://127.0.0.1:{self.server.repository} "
             f"--srcserver http://127.0.0.1:{self.server.source}"
         )
@@ -245,6 +254,27 @@ class Worker:
         subprocess.run(unpack, input=code, cwd=folder, check=True, timeout=30)
         for link, target in (("XML", "."), ("build", "/usr/lib/obs-build")):
             (folder / link).symlink_to(target)
+
+    def state(self) -> str:
+        """What the server holds it for: ``idle``, ``building``, ``down`` ...; empty: never seen."""
+        known = (self.server.folder / "obs/workers").glob(f"*/*:{ID}:{self.number}")
+        return next((file.parent.name for file in known), "")
+
+    def wake(self) -> None:
+        """What an administrator does when the server holds a worker for down that is there.
+
+        One that dies while a job is handed to it is noted as down a moment later, which may be
+        after the next one said that it is idle; that says so again only after five minutes. One
+        that takes new code is down for some seconds, too, and comes back by itself.
+        """
+        if self.state() != "down":
+            self.down_since = 0.0
+        elif not self.down_since:
+            self.down_since = time.monotonic()
+        elif time.monotonic() - self.down_since > DOWN_SECONDS:
+            self.down_since = 0.0
+            self.stop()
+            self.start()
 
     def stop(self) -> None:
         """End it, and with it whatever it builds."""
