@@ -12,7 +12,7 @@ demo: setup ## build libvirt, deploy it on a nested Xen host, loop guests, test 
 	$(BIN)/virtci run plans/demo.toml
 
 test: setup ## all tests: unit, real sshd, real libvirtd, real QEMU, real nested Xen
-	$(PYTEST) -q -n 2 --dist loadfile
+	$(PYTEST) -q -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP) ## format, lint, types, unit tests
 	$(BIN)/ruff format --check .
