@@ -24,6 +24,7 @@ from uuid import uuid4
 
 import pytest
 
+from ci.deadline import Deadline, wait_until
 from ci.places import cache_folder
 from tests.root import need_root
 
@@ -73,8 +74,14 @@ class Libvirtd:
 
     @property
     def pid(self) -> int:
-        """The daemon's process now; another one after it was started again."""
-        return int((self.folder / "run" / "pid").read_text())
+        """The daemon's process now; another one after it was started again.
+
+        A daemon that starts empties the file before it writes its own number.
+        """
+        place = self.folder / "run" / "pid"
+        return int(
+            wait_until("a pid", lambda: place.read_text().strip(), Deadline.after(30), every=0.01)
+        )
 
     def enter(self, *argv: str) -> tuple[str, ...]:
         """``argv`` run in the daemon's network and mount namespaces."""

@@ -26,7 +26,7 @@ from ci.pipelines.guest import GuestFiles
 from ci.pipelines.target import target_of as suite_target
 from ci.shell import LocalShell, must
 from tests.nested.outer_host import OuterHost, an_outer_host
-from tests.nested_host import booted
+from tests.nested_host import LOADED_SECONDS, booted
 
 pytestmark = [pytest.mark.real, pytest.mark.xen]
 SECONDS = 60.0
@@ -52,7 +52,13 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OuterHost]:
 
 @pytest.fixture(scope="module")
 def nested(there: OuterHost) -> NestedHost:
-    return NestedHost(name="far", hypervisor="kvm", outer=there.outer, minutes_to_live=20)
+    return NestedHost(
+        name="far",
+        hypervisor="kvm",
+        outer=there.outer,
+        minutes_to_live=20,
+        boot_seconds=LOADED_SECONDS,
+    )
 
 
 @pytest.fixture(scope="module")
