@@ -128,6 +128,7 @@ class Session:
 
     def call(self, method: Method, function: Callable[..., Any], values: tuple[Any, ...]) -> Any:
         """Call, bounded and recorded. What comes back is wrapped."""
+        __tracebackhide__ = True  # of interest is who called, and to read each frame takes time
         plain = tuple(unwrap(value, self) for value in values)
         if not method.function:
             return wrap(function(*plain), self)
@@ -144,6 +145,7 @@ class Session:
             outcome = error.get_error_code() or libvirt.VIR_ERR_INTERNAL_ERROR
             cut = error.get_error_domain() == libvirt.VIR_FROM_RPC and not self._answers()
             error.add_note(method.function)
+            error.with_traceback(None)  # the note names the function of the binding
             raise
         finally:
             outcome = self._judge(pending, outcome, cut=cut)

@@ -32,6 +32,7 @@ class Handle:
         function = getattr(self.raw, name)
 
         def call(*values: Any) -> Any:
+            __tracebackhide__ = True
             return self.session.call(method, function, values)
 
         return call
