@@ -11,9 +11,12 @@ from typing import Any
 
 import libvirt
 
+from suites.hypervisor.domain_xml import DomainXml
 from suites.hypervisor.handle import Handle
 
 SECONDS = 10.0
+LATE_SECONDS = 1.0  # for an event that a younger one has overtaken
+LIFECYCLE = libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE
 
 
 @dataclass
@@ -30,15 +33,21 @@ class EventLog:
             self.seen.append(values)
             self._change.notify_all()
 
-    def wait(self, what: str, fits: Callable[[tuple[Any, ...]], bool]) -> tuple[Any, ...]:
+    def wait(
+        self, what: str, fits: Callable[[tuple[Any, ...]], bool], *, seconds: float = SECONDS
+    ) -> tuple[Any, ...]:
         """The first event that fits; fails when none comes in time."""
-        until = time.monotonic() + SECONDS * self.patience
+        until = time.monotonic() + seconds * self.patience
         with self._change:
             while not (found := [values for values in self.seen if fits(values)]):
                 left = until - time.monotonic()
                 assert left > 0, f"no event: {what}; seen: {self.seen}"
                 self._change.wait(left)
         return found[0]
+
+    def late(self, what: str, fits: Callable[[tuple[Any, ...]], bool]) -> tuple[Any, ...]:
+        """The same for an event that a younger one has overtaken if it is still to come."""
+        return self.wait(what, fits, seconds=LATE_SECONDS)
 
     def expect(self, *values: Any) -> None:
         """Wait for an event that begins with these values."""
@@ -76,3 +85,14 @@ def domain_events(
     finally:
         with contextlib.suppress(libvirt.libvirtError):
             connection.domainEventDeregisterAny(number)
+
+
+def let_younger_events_come(connection: Handle, domain: DomainXml, patience: float = 1.0) -> None:
+    """Returns when the connection has been told of something that happened after this call began.
+
+    Events come in the order in which they happened: what a call told before it returned has come
+    by then, and nobody has to guess how long silence lasts. Defines ``domain`` for it.
+    """
+    with domain_events(connection, LIFECYCLE, patience=patience, prefix=domain.name) as younger:
+        connection.defineXML(str(domain))
+        younger.expect(libvirt.VIR_DOMAIN_EVENT_DEFINED)
