@@ -19,11 +19,13 @@ from suites.hypervisor.domain_xml import DomainXml
 from suites.hypervisor.handle import Handle
 from suites.hypervisor.watchdog import Watchdog
 from suites.tck.alone import MARK, room
+from suites.tck.bytecode import keep_bytecode
 from suites.tck.events import Ledger, Verdicts, give_up
 from suites.tck.lab import Lab
 from suites.tck.live import Guest
 from suites.tck.lost import Tool, end_lost
 from suites.tck.options import add_options, options_of
+from suites.tck.order import order_for
 from suites.tck.supervise import LEDGER_VARIABLE, current_call, is_child, note_file, supervise
 from suites.tck.sweep import foreign, sweep
 
@@ -40,6 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("--connect URI is needed, for example --connect test:///default")
     if not is_child() and not _is_worker(config):
         return  # the supervisor runs nothing itself
+    keep_bytecode()
     config.addinivalue_line("markers", f"{MARK}: no other case may run at the same time")
     worker = getattr(config, "workerinput", {}).get("workerid", "")
     recorder = Recorder(current_call(worker))
@@ -49,6 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LAB] = Lab(options_of(config, worker), recorder, watchdog)
     config.stash[VERDICTS] = verdicts
     config.pluginmanager.register(verdicts, "virtci-verdicts")
+    order = order_for(config, ledger.done if ledger is not None else ())
+    config.pluginmanager.register(order, "virtci-order")
     if ledger is not None:
         config.pluginmanager.register(ledger, "virtci-ledger")
 

@@ -203,15 +203,6 @@ class Ledger:
         # not synced: it has to outlive this process, not the machine
         self._calls = calls_file(path).open("ab", buffering=0)
 
-    def pytest_collection_modifyitems(
-        self, config: pytest.Config, items: list[pytest.Item]
-    ) -> None:
-        """A case that has its verdict already is not run again."""
-        again = [item for item in items if case_name(item) in self.done]
-        if again:
-            config.hook.pytest_deselected(items=again)
-            items[:] = [item for item in items if case_name(item) not in self.done]
-
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         properties = dict(report.user_properties)
         if report.when == "teardown":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -165,14 +166,26 @@ def test_a_connection_that_cannot_be_had_is_one_sentence(tmp_path: Path) -> None
     assert "Traceback" not in done.stderr + done.stdout
 
 
-def test_a_finished_case_is_not_run_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_finished_case_is_not_run_again(tmp_path: Path, workers: int) -> None:
     ledger = tmp_path / "ledger.jsonl"
-    run(argv(TEST, ledger, ("errors",)))
+    run(argv(TEST, ledger, ("errors",), workers=workers))
     lines = ledger.read_text().splitlines(keepends=True)
     ledger.write_text("".join(lines[:-3]))
-    done = run(argv(TEST, ledger, ("errors",)))
-    assert f"{len(lines) - 3} deselected" in done.stdout
-    assert len(ledger.read_text().splitlines()) == len(lines)
+    done = run(argv(TEST, ledger, ("errors",), workers=workers))
+    assert f"{len(lines) - 3} deselected" in done.stdout or workers > 1
+    again = ledger.read_text().splitlines(keepends=True)
+    assert again[:-3] == lines[:-3], "cases that were done ran again"
+    assert set(cases(ledger)) == {json.loads(line)["name"] for line in lines}
+    assert len(again) == len(lines)
+
+
+def test_the_cases_are_compiled_once_where_byte_code_may_not_lie_beside_them(
+    tmp_path: Path,
+) -> None:
+    command = argv(TEST, tmp_path / "ledger.jsonl", ("errors",))
+    run(command, PYTHONDONTWRITEBYTECODE="1", XDG_CACHE_HOME=str(tmp_path))
+    assert list((tmp_path / "virtci/tck/bytecode").rglob("test_errors*.pyc"))
 
 
 def test_what_is_known_is_an_expected_failure_to_pytest_too(tmp_path: Path) -> None:
