@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from suites.tck.live import Guest
 from suites.tck.lost import Tool, end_lost
 from suites.tck.options import add_options, options_of
 from suites.tck.order import order_for
+from suites.tck.spare import Lend
 from suites.tck.supervise import LEDGER_VARIABLE, current_call, is_child, note_file, supervise
 from suites.tck.sweep import foreign, sweep
 
@@ -262,9 +263,13 @@ def running(lab: Lab, connection: Handle) -> Iterator[Handle]:
 
 
 @pytest.fixture
-def savable(lab: Lab, connection: Handle) -> Handle:
-    """A persistent domain that runs and can be saved: a paravirtual guest has to be up for that."""
-    return lab.up(connection.defineXML(str(lab.savable())))
+def savable(lab: Lab, connection: Handle) -> Iterator[Handle]:
+    """A persistent domain that runs and can be saved: a paravirtual guest has to be up for that.
+
+    The next case has it if it runs again, also if it was saved and restored.
+    """
+    yield lab.up(lab.spares.borrow("savable", lab.savable_domain))
+    lab.spares.give_back("savable", any_run=True)
 
 
 @pytest.fixture
@@ -274,10 +279,24 @@ def shared(lab: Lab) -> Handle:
 
 
 @pytest.fixture
-def transient(connection: Handle, domain_xml: DomainXml) -> Handle:
-    """A running domain without a configuration."""
-    domain: Handle = connection.createXML(str(domain_xml), 0)
-    return domain
+def transient(lab: Lab, connection: Handle) -> Iterator[Handle]:
+    """A running domain without a configuration, handed on likewise."""
+    yield lab.spares.borrow("transient", lambda: connection.createXML(str(lab.domain()), 0))
+    lab.spares.give_back("transient")
+
+
+@pytest.fixture
+def lend(lab: Lab) -> Iterator[Lend]:
+    """Lends the domain of a kind, which the case itself makes if the last one left none."""
+    kinds: list[str] = []
+
+    def borrow(kind: str, make: Callable[[], Handle]) -> Handle:
+        kinds.append(kind)
+        return lab.spares.borrow(kind, make)
+
+    yield borrow
+    for kind in kinds:
+        lab.spares.give_back(kind)
 
 
 @pytest.fixture

@@ -156,6 +156,10 @@ class Lab:
         """The smallest domain that can be saved once it is ``up``."""
         return self.booting() if self.platform.needs_kernel else self.domain()
 
+    def savable_domain(self) -> Handle:
+        """A new one, up."""
+        return self.up(self.connection.defineXML(str(self.savable())))
+
     def up(self, domain: Handle) -> Handle:
         """Start it if it does not run, and wait for its heart where a save needs one."""
         if not domain.isActive():

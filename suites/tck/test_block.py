@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import libvirt
 import pytest
 from defusedxml.ElementTree import fromstring
@@ -62,12 +64,18 @@ def content_disk(lab: Lab) -> str:
 
 
 @pytest.fixture
-def with_qcow(lab: Lab, connection: Handle, target: str) -> Handle:
+def with_qcow(lab: Lab, connection: Handle, target: str) -> Iterator[Handle]:
     """A running domain with one qcow2 disk, for what is done to chains of images."""
-    path = lab.scratch.volume(mib=4, kind="qcow2").path()
-    disk = lab.disk_xml(target, path=path, kind="qcow2")
-    domain: Handle = connection.createXML(str(lab.domain().but(devices=(disk,))), 0)
-    return domain
+
+    def make() -> Handle:
+        volume = lab.scratch.volume(mib=4, kind="qcow2")
+        lab.kept.add(str(volume.name()))
+        disk = lab.disk_xml(target, path=volume.path(), kind="qcow2")
+        domain: Handle = connection.createXML(str(lab.domain().but(devices=(disk,))), 0)
+        return domain
+
+    yield lab.spares.borrow("with qcow", make)
+    lab.spares.give_back("with qcow")
 
 
 def disks(domain: Handle, flags: int = 0) -> list[str]:

@@ -9,6 +9,7 @@ from suites.hypervisor.domain_xml import DomainXml
 from suites.hypervisor.handle import Handle
 from suites.tck.domains import PAUSED, RUNNING, SHUTOFF, eventually, names, reason, state
 from suites.tck.lab import Lab
+from suites.tck.spare import Lend
 from suites.tck.verdict import refused
 
 
@@ -43,8 +44,8 @@ def test_a_started_domain_runs(defined: Handle) -> None:
     assert state(defined) == RUNNING
 
 
-def test_a_started_domain_says_that_it_was_booted(shared: Handle) -> None:
-    assert reason(shared) == libvirt.VIR_DOMAIN_RUNNING_BOOTED
+def test_a_started_domain_says_that_it_was_booted(fresh: Handle) -> None:
+    assert reason(fresh) == libvirt.VIR_DOMAIN_RUNNING_BOOTED
 
 
 def test_a_running_domain_has_an_id_that_finds_it(connection: Handle, shared: Handle) -> None:
@@ -81,14 +82,23 @@ def test_destroy_shuts_a_domain_off(running: Handle) -> None:
     assert state(running) == SHUTOFF
 
 
-def test_a_destroyed_domain_says_so(running: Handle) -> None:
-    running.destroy()
-    assert reason(running) == libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED
+def destroyed(lab: Lab) -> Handle:
+    domain: Handle = lab.connection.defineXML(str(lab.domain()))
+    domain.create()
+    domain.destroy()
+    return domain
 
 
-def test_a_destroyed_domain_keeps_its_configuration(connection: Handle, running: Handle) -> None:
-    running.destroy()
-    assert running.name() in connection.listDefinedDomains()
+def test_a_destroyed_domain_says_so(lab: Lab, lend: Lend) -> None:
+    domain = lend("destroyed", lambda: destroyed(lab))
+    assert reason(domain) == libvirt.VIR_DOMAIN_SHUTOFF_DESTROYED
+
+
+def test_a_destroyed_domain_keeps_its_configuration(
+    connection: Handle, lab: Lab, lend: Lend
+) -> None:
+    domain = lend("destroyed", lambda: destroyed(lab))
+    assert domain.name() in connection.listDefinedDomains()
 
 
 def test_an_inactive_domain_cannot_be_destroyed(defined: Handle) -> None:

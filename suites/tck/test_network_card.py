@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from xml.etree import ElementTree  # writes only; defusedxml reads
 
 import libvirt
@@ -35,12 +36,17 @@ def network(lab: Lab) -> str:
 
 
 @pytest.fixture
-def with_card(lab: Lab, connection: Handle, network: str) -> Handle:
-    """A running domain with one card."""
-    xml = lab.domain().but(devices=(network_card_xml(network, MAC),))
-    domain: Handle = connection.defineXML(str(xml))
-    domain.create()
-    return domain
+def with_card(lab: Lab, connection: Handle, network: str) -> Iterator[Handle]:
+    """A running domain with one card, whose link and speed may be any."""
+
+    def make() -> Handle:
+        xml = lab.domain().but(devices=(network_card_xml(network, MAC),))
+        domain: Handle = connection.defineXML(str(xml))
+        domain.create()
+        return domain
+
+    yield lab.spares.borrow("with card", make)
+    lab.spares.give_back("with card", any_run=True)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import libvirt
@@ -12,9 +13,11 @@ from suites.hypervisor.handle import Handle
 from suites.tck.domains import CONFIG, LIVE, RUNNING, SHUTOFF, eventually, names, reason, state
 from suites.tck.lab import Lab
 from suites.tck.live import Guest
+from suites.tck.spare import Lend
 from suites.tck.verdict import refused
 
 BOOT_SECONDS = 60.0
+DEFAULT = libvirt.VIR_DOMAIN_SHUTDOWN_DEFAULT
 # what each kind begins with
 IMAGES = {"image/x-portable-pixmap": b"P6", "image/png": b"\x89PNG"}
 DUMP_BYTES = 4096
@@ -25,40 +28,60 @@ NO_SLEEP = (
 )
 
 
-def test_a_guest_that_is_asked_shuts_down(guest: Guest) -> None:
-    guest.shut_down()
-    assert state(guest.domain) == SHUTOFF
+@pytest.fixture
+def shut_down(lab: Lab, lend: Lend) -> Callable[[int], Handle]:
+    """Gives a domain whose guest was asked to shut down in a mode and did, and nothing since.
+
+    To boot one takes seconds: the cases that only look at it look at the same one.
+    """
+
+    def ask(mode: int) -> Handle:
+        guest = lab.borrow_guest()
+        try:
+            guest.shut_down(mode)
+        finally:
+            lab.give_back(guest)
+        return guest.domain
+
+    return lambda mode: lend(f"shut down in mode {mode}", lambda: ask(mode))
 
 
-def test_a_guest_that_shut_down_says_so(guest: Guest) -> None:
-    guest.shut_down()
-    assert reason(guest.domain) == libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN
+def test_a_guest_that_is_asked_shuts_down(shut_down: Callable[[int], Handle]) -> None:
+    assert state(shut_down(DEFAULT)) == SHUTOFF
 
 
-def test_a_guest_that_shut_down_keeps_its_configuration(connection: Handle, guest: Guest) -> None:
-    name = guest.domain.name()
-    guest.shut_down()
+def test_a_guest_that_shut_down_says_so(shut_down: Callable[[int], Handle]) -> None:
+    assert reason(shut_down(DEFAULT)) == libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN
+
+
+def test_a_guest_that_shut_down_keeps_its_configuration(
+    connection: Handle, shut_down: Callable[[int], Handle]
+) -> None:
+    name = shut_down(DEFAULT).name()
     eventually("it is inactive", lambda: name in connection.listDefinedDomains())
-
-
-def test_a_guest_can_be_started_again_after_it_shut_down(guest: Guest) -> None:
-    guest.shut_down()
-    guest.domain.create()
-    assert state(guest.domain) == RUNNING
 
 
 @pytest.mark.parametrize(
     "mode",
     [
-        libvirt.VIR_DOMAIN_SHUTDOWN_DEFAULT,
+        DEFAULT,
         libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN,
         libvirt.VIR_DOMAIN_SHUTDOWN_PARAVIRT,
     ],
     ids=["default", "acpi", "paravirt"],
 )
-def test_a_way_to_shut_down_works_where_it_is_offered(guest: Guest, mode: int) -> None:
-    guest.shut_down(mode)
-    assert state(guest.domain) == SHUTOFF
+def test_a_way_to_shut_down_works_where_it_is_offered(
+    shut_down: Callable[[int], Handle], mode: int
+) -> None:
+    assert state(shut_down(mode)) == SHUTOFF
+
+
+def test_a_guest_can_be_started_again_after_it_shut_down(
+    shut_down: Callable[[int], Handle],
+) -> None:
+    domain = shut_down(DEFAULT)
+    domain.create()
+    assert state(domain) == RUNNING
 
 
 def test_a_reboot_gives_a_new_boot(guest: Guest) -> None:

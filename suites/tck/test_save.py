@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import libvirt
@@ -11,8 +12,10 @@ from suites.hypervisor.handle import Handle
 from suites.tck.domains import PAUSED, RUNNING, SHUTOFF, names, reason, state
 from suites.tck.lab import Lab
 from suites.tck.live import Guest
+from suites.tck.spare import Lend
 from suites.tck.verdict import refused
 
+Managed = Callable[[], Handle]
 NO_IMAGE = (
     libvirt.VIR_ERR_OPERATION_FAILED,
     libvirt.VIR_ERR_SYSTEM_ERROR,
@@ -34,6 +37,18 @@ def transient(lab: Lab, connection: Handle) -> Handle:
 
 
 @pytest.fixture
+def managed(lab: Lab, lend: Lend) -> Managed:
+    """Gives a domain with a managed image, the one that the last case left if it has it still."""
+
+    def save() -> Handle:
+        domain = lab.savable_domain()
+        domain.managedSave(0)
+        return domain
+
+    return lambda: lend("managed", save)
+
+
+@pytest.fixture
 def saved(running: Handle, lab: Lab) -> str:
     """The file that a persistent domain was saved to."""
     path = lab.scratch.file()
@@ -41,12 +56,24 @@ def saved(running: Handle, lab: Lab) -> str:
     return path
 
 
-def test_a_saved_domain_is_shut_off(running: Handle, saved: str) -> None:
-    assert state(running) == SHUTOFF
+@pytest.fixture
+def at_rest(lab: Lab, lend: Lend) -> Handle:
+    """A domain that was saved and not touched since."""
+
+    def save() -> Handle:
+        domain = lab.savable_domain()
+        domain.save(lab.scratch.file())
+        return domain
+
+    return lend("saved", save)
 
 
-def test_a_saved_domain_says_so(running: Handle, saved: str) -> None:
-    assert reason(running) == libvirt.VIR_DOMAIN_SHUTOFF_SAVED
+def test_a_saved_domain_is_shut_off(at_rest: Handle) -> None:
+    assert state(at_rest) == SHUTOFF
+
+
+def test_a_saved_domain_says_so(at_rest: Handle) -> None:
+    assert reason(at_rest) == libvirt.VIR_DOMAIN_SHUTOFF_SAVED
 
 
 def test_a_restored_domain_runs(connection: Handle, running: Handle, saved: str) -> None:
@@ -160,15 +187,31 @@ def test_a_fresh_domain_has_no_managed_image(defined: Handle) -> None:
     assert defined.hasManagedSaveImage(0) == 0
 
 
-def test_a_managed_save_ends_the_run(running: Handle) -> None:
-    running.managedSave(0)
-    assert (state(running), running.hasManagedSaveImage(0)) == (SHUTOFF, 1)
+def test_a_managed_save_ends_the_run(managed: Managed) -> None:
+    domain = managed()
+    assert (state(domain), domain.hasManagedSaveImage(0)) == (SHUTOFF, 1)
 
 
-def test_a_domain_starts_from_its_managed_image(running: Handle) -> None:
-    running.managedSave(0)
-    running.create()
-    assert (state(running), running.hasManagedSaveImage(0)) == (RUNNING, 0)
+def test_domains_with_managed_images_can_be_listed(connection: Handle, managed: Managed) -> None:
+    domain = managed()
+    assert domain.name() in names(connection, libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+
+
+def test_a_domain_with_a_managed_image_is_not_undefined_by_accident(managed: Managed) -> None:
+    domain = managed()
+    with refused(libvirt.VIR_ERR_OPERATION_INVALID):
+        domain.undefine()
+
+
+def test_the_description_in_a_managed_image_can_be_read(managed: Managed) -> None:
+    domain = managed()
+    assert domain.name() in domain.managedSaveGetXMLDesc(0)
+
+
+def test_a_domain_starts_from_its_managed_image(managed: Managed) -> None:
+    domain = managed()
+    domain.create()
+    assert (state(domain), domain.hasManagedSaveImage(0)) == (RUNNING, 0)
 
 
 def test_a_guest_goes_on_from_its_managed_image(guest: Guest) -> None:
@@ -198,17 +241,6 @@ def test_a_domain_can_be_saved_to_start_paused(running: Handle) -> None:
     assert state(running) == PAUSED
 
 
-def test_domains_with_managed_images_can_be_listed(connection: Handle, running: Handle) -> None:
-    running.managedSave(0)
-    assert running.name() in names(connection, libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
-
-
-def test_a_domain_with_a_managed_image_is_not_undefined_by_accident(running: Handle) -> None:
-    running.managedSave(0)
-    with refused(libvirt.VIR_ERR_OPERATION_INVALID):
-        running.undefine()
-
-
 def test_a_domain_can_be_undefined_with_its_managed_image(
     connection: Handle, running: Handle
 ) -> None:
@@ -221,11 +253,6 @@ def test_a_domain_can_be_undefined_with_its_managed_image(
 def test_a_transient_domain_has_no_managed_save(transient: Handle) -> None:
     with refused(libvirt.VIR_ERR_OPERATION_INVALID):
         transient.managedSave(0)
-
-
-def test_the_description_in_a_managed_image_can_be_read(running: Handle) -> None:
-    running.managedSave(0)
-    assert running.name() in running.managedSaveGetXMLDesc(0)
 
 
 def test_the_description_in_a_managed_image_can_be_replaced(running: Handle) -> None:

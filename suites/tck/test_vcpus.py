@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
 
 import libvirt
@@ -11,6 +13,7 @@ from suites.hypervisor.domain_xml import DomainXml
 from suites.hypervisor.handle import Handle
 from suites.tck.domains import CONFIG, LIVE
 from suites.tck.lab import Lab
+from suites.tck.spare import Lend
 from suites.tck.verdict import refused
 
 MOST = 6
@@ -45,14 +48,19 @@ def test_info_tells_the_count(four_vcpus: Handle) -> None:
     assert four_vcpus.info()[3] == 2
 
 
-def test_a_running_domain_has_the_configured_count(four_vcpus: Handle) -> None:
-    four_vcpus.create()
-    assert four_vcpus.vcpusFlags(LIVE) == 2
+def started(lab: Lab) -> Handle:
+    """A running one; three cases leave it as it is."""
+    domain: Handle = lab.connection.defineXML(str(replace(lab.domain(), vcpus=2, max_vcpus=4)))
+    domain.create()
+    return domain
 
 
-def test_domain_get_max_vcpus_tells_the_maximum_of_a_running_domain(four_vcpus: Handle) -> None:
-    four_vcpus.create()
-    assert four_vcpus.maxVcpus() == 4
+def test_a_running_domain_has_the_configured_count(lab: Lab, lend: Lend) -> None:
+    assert lend("four vcpus", lambda: started(lab)).vcpusFlags(LIVE) == 2
+
+
+def test_domain_get_max_vcpus_tells_the_maximum_of_a_running_domain(lab: Lab, lend: Lend) -> None:
+    assert lend("four vcpus", lambda: started(lab)).maxVcpus() == 4
 
 
 def test_the_count_can_be_configured(roomy: Handle) -> None:
@@ -93,10 +101,10 @@ def test_the_maximum_can_be_configured(roomy: Handle) -> None:
     assert roomy.vcpusFlags(CONFIG | MAXIMUM) == 6
 
 
-def test_the_maximum_of_a_running_domain_is_fixed(roomy: Handle) -> None:
-    roomy.create()
+def test_the_maximum_of_a_running_domain_is_fixed(roomy: Handle, lab: Lab, lend: Lend) -> None:
+    domain = lend("four vcpus", lambda: started(lab))
     with refused(libvirt.VIR_ERR_INVALID_ARG, libvirt.VIR_ERR_OPERATION_INVALID):
-        roomy.setVcpusFlags(6, LIVE | MAXIMUM)
+        domain.setVcpusFlags(6, LIVE | MAXIMUM)
 
 
 def test_live_count_of_an_inactive_domain_is_refused(four_vcpus: Handle) -> None:
@@ -231,19 +239,27 @@ def test_an_io_thread_cannot_be_added_twice(defined: Handle) -> None:
         defined.addIOThread(1, CONFIG)
 
 
+@contextlib.contextmanager
+def io_thread(domain: Handle) -> Iterator[None]:
+    """Thread 1, added while the domain runs; taken away again, so that the next case has it."""
+    domain.addIOThread(1, LIVE)
+    yield
+    domain.delIOThread(1, LIVE)
+
+
 def test_an_io_thread_can_be_added_while_it_runs(running: Handle) -> None:
-    running.addIOThread(1, LIVE)
-    assert [thread[0] for thread in running.ioThreadInfo(LIVE)] == [1]
+    with io_thread(running):
+        assert [thread[0] for thread in running.ioThreadInfo(LIVE)] == [1]
 
 
 def test_an_io_thread_can_be_pinned(running: Handle) -> None:
-    running.addIOThread(1, LIVE)
-    assert running.pinIOThread(1, (True,), LIVE) == 0
+    with io_thread(running):
+        assert running.pinIOThread(1, (True,), LIVE) == 0
 
 
 def test_the_polling_of_an_io_thread_can_be_set(running: Handle) -> None:
-    running.addIOThread(1, LIVE)
-    assert running.setIOThreadParams(1, {"poll_max_ns": 1000}, LIVE) == 0
+    with io_thread(running):
+        assert running.setIOThreadParams(1, {"poll_max_ns": 1000}, LIVE) == 0
 
 
 def test_cpu_models_of_an_architecture_are_told(connection: Handle) -> None:

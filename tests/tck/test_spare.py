@@ -8,6 +8,7 @@ import libvirt
 import pytest
 
 from suites.hypervisor.handle import Handle
+from suites.tck.domains import RUNNING, state
 from suites.tck.lab import Lab
 
 
@@ -35,10 +36,44 @@ def test_a_domain_that_was_paused_and_resumed_is_what_it_was(lab: Lab) -> None:
     assert borrow(lab).name() == first.name()
 
 
+def test_a_domain_that_was_left_paused_is_resumed(lab: Lab) -> None:
+    first = borrow(lab)
+    first.suspend()
+    lab.spares.give_back("running")
+    assert borrow(lab).name() == first.name()
+    assert state(first) == RUNNING
+
+
+def test_a_transient_domain_is_handed_on_as_well(lab: Lab) -> None:
+    def borrow_transient() -> Handle:
+        return lab.spares.borrow("t", lambda: lab.connection.createXML(str(lab.domain()), 0))
+
+    first = borrow_transient()
+    lab.spares.give_back("t")
+    assert borrow_transient().name() == first.name()
+    lab.connection.defineXML(first.XMLDesc(0))
+    lab.spares.give_back("t")
+    assert first.name() not in lab.kept
+
+
+def run_again(domain: Handle) -> None:
+    domain.destroy()
+    domain.create()
+
+
+def test_any_run_of_it_is_only_what_it_was_for_who_says_so(lab: Lab) -> None:
+    first = borrow(lab)
+    run_again(first)
+    lab.spares.give_back("running", any_run=True)
+    assert borrow(lab).name() == first.name()
+    run_again(first)
+    lab.spares.give_back("running")
+    assert borrow(lab).name() != first.name()
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        lambda domain: domain.suspend(),
         lambda domain: domain.destroy(),
         lambda domain: domain.undefine(),
         lambda domain: domain.setAutostart(1),
