@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.deadline import Deadline
-from ci.elf import HEAD_BYTES, build_id
+from ci.elf import CORE_HEAD_BYTES, HEAD_BYTES, build_id, process_of
 from ci.shell import LocalShell
+from tests.crash.crashing import build_daemon, core_of
 
 ID = bytes(range(20))
 
@@ -61,6 +62,38 @@ def test_the_build_id_is_found_behind_other_notes() -> None:
 )
 def test_what_has_no_build_id_gives_none_and_no_error(head: bytes) -> None:
     assert build_id(head) == ""
+
+
+def prpsinfo(order: str, size: int, pid: int, name: bytes) -> bytes:
+    """As the kernel writes it: pid and its kin, then the name, then the arguments, at the end."""
+    numbers = struct.pack(f"{order}4i", pid, 1, pid, pid)
+    end = numbers + name.ljust(16, b"\0") + b"/usr/sbin/x".ljust(80, b"\0")
+    return b"\0" * (size - len(end)) + end
+
+
+@pytest.mark.parametrize(("bits", "size"), [(64, 136), (32, 124), (32, 128)])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_core_tells_its_program_and_process(bits: int, size: int, order: str) -> None:
+    info = note(order, name=b"CORE\0", data=prpsinfo(order, size, 4711, b"qemu-system-x86"))
+    notes = note(order, kind=1, name=b"CORE\0", data=b"\0" * 336) + info
+    assert process_of(elf(bits=bits, order=order, notes=notes)) == ("qemu-system-x86", 4711)
+
+
+@pytest.mark.parametrize("size", [0, 80, 96, 111])
+def test_a_core_with_half_a_note_tells_nothing(size: int) -> None:
+    notes = note("<", name=b"CORE\0", data=b"x" * size)
+    assert process_of(elf(bits=64, order="<", notes=notes)) == ("", 0)
+    assert process_of(elf(bits=64, order="<", notes=note("<"))) == ("", 0)
+
+
+@pytest.mark.real
+def test_a_real_core_tells_its_program_and_process(tmp_path: Path) -> None:
+    core = core_of(build_daemon(tmp_path), "null", tmp_path / "a")
+    name, pid = process_of(core.read_bytes()[:CORE_HEAD_BYTES])
+    done = LocalShell().run(("readelf", "-n", str(core)), Deadline.after(60))
+    assert name == "virtdaemon"
+    assert pid > 1
+    assert "PRPSINFO" in done.stdout
 
 
 @given(st.binary(max_size=300), st.integers(0, 200))

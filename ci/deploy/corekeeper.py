@@ -74,6 +74,7 @@ class _Keeper:
         copy_sparse(core, folder / core.name)
         time.sleep(SETTLE_SECONDS)
         if core.stat().st_mtime_ns == when:
+            os.utime(folder / core.name, ns=(when, when))
             self.done.add(named(core, when))
             self.copies.append(folder / core.name)
 

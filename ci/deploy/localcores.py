@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import resource
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from ci.deadline import Deadline
+from ci.elf import CORE_HEAD_BYTES, process_of
 from ci.errors import InfraError, VirtciError
 from ci.shell import Shell
 
@@ -27,6 +29,7 @@ MOST_CORES = 6
 MOST_BYTES = 4 * 2**30  # apparent: cores are mostly holes
 READ_SECONDS = 30.0
 CHUNK = 2**20
+_SYSTEMD = re.compile(r"core\.(?P<program>.+)\.\d+\.[0-9a-f]{32}\.(?P<pid>\d+)\.\d+(?:\.|$)")
 _PROCESS = re.compile(r"PRPSINFO\n.*?\bpid: (?P<pid>\d+).*?fname: (?P<name>[^\s,]+)", re.DOTALL)
 
 
@@ -134,16 +137,17 @@ def _may_be_core(path: Path) -> bool:
 def keep(core: Path, folder: Path, shell: Shell, deadline: Deadline) -> str:
     """Copy a core of our programs into ``folder``, packed; its name there, "" for another's.
 
-    The name tells program and process, as the kernel wrote them into the core.
+    The name tells program and process, as the kernel wrote them into the core; its time stays.
     """
-    if core.stat().st_size > MOST_BYTES:
+    status = core.stat()
+    if status.st_size > MOST_BYTES:
         raise InfraError(f"{core} is larger than {MOST_BYTES >> 30} GiB")
     if core.suffix in PACKED:  # named by systemd-coredump: core.PROGRAM.UID.BOOT.PID.TIME
         parts = core.name.split(".")
         if len(parts) < 2 or not OURS.match(parts[1]):
             return ""
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(core, folder / core.name)
+        shutil.copy2(core, folder / core.name)
         return core.name
     program, pid = whose(core, shell, deadline)
     if not OURS.match(program):
@@ -156,21 +160,31 @@ def keep(core: Path, folder: Path, shell: Shell, deadline: Deadline) -> str:
         while chunk := whole.read(CHUNK):
             deadline.check(f"packing of {core}")
             packed.write(chunk)
+    os.utime(folder / name, ns=(status.st_atime_ns, status.st_mtime_ns))
     return name
 
 
 def whose(core: Path, shell: Shell, deadline: Deadline) -> tuple[str, int]:
     """Program and process of a core, by its notes; by its name where they cannot be read."""
+    with core.open("rb") as file:  # the kernel writes them first, gdb at the end
+        name, pid = process_of(file.read(CORE_HEAD_BYTES))
+    if name:
+        return name, pid
     with suppress(VirtciError):
         done = shell.run(
             ("eu-readelf", "-n", str(core)), deadline.within(READ_SECONDS), env={"LC_ALL": "C"}
         )
         if found := _PROCESS.search(done.stdout):
             return found["name"], int(found["pid"])
-    numbers = re.findall(r"\d{2,}", core.name)
-    return next((word for word in core.name.split(".") if OURS.match(word)), ""), int(
-        (*numbers, "0")[0]
-    )
+    return told_by(core.name)
+
+
+def told_by(name: str) -> tuple[str, int]:
+    """Program and process as the name of a core tells them; "" and 0 where it does not."""
+    if found := _SYSTEMD.match(name):
+        return found["program"], int(found["pid"])
+    numbers = re.findall(r"\d{2,}", name)
+    return next((word for word in name.split(".") if OURS.match(word)), ""), int((*numbers, "0")[0])
 
 
 def _root(pid: int) -> Path:
