@@ -172,6 +172,25 @@ class Mark(Record, frozen=True, kw_only=True):
     last: dict[str, str] = {}
 
 
+class LeftCore(Record, frozen=True, kw_only=True):
+    """A core of one of our programs that a host had not before a suite.
+
+    ``path`` is where it lies there; ``at`` when it was written, by the clock of this machine.
+    """
+
+    program: str
+    pid: int
+    path: str
+    at: float
+
+
+class Looked(Record, frozen=True, kw_only=True):
+    """What a look at a host behind a suite found; ``trouble`` is why nobody could look."""
+
+    cores: tuple[LeftCore, ...] = ()
+    trouble: str = ""
+
+
 class Module(Record, frozen=True, kw_only=True):
     """One executable or library as it runs: proof by build-id that it is the one we built."""
 

@@ -66,8 +66,7 @@ def keep_segfaults(ledger: Path, evidence: Path) -> None:
 
 def _processes(ledger: Path) -> set[str]:
     """Those of the daemons that served the cases that died."""
-    dead = [case for case in _failed(ledger) if _died(case)] if ledger.is_file() else []
-    return {pid for case in dead for pid in _PROCESS.findall(case.message)}
+    return {pid for case in deaths(ledger) for pid in _PROCESS.findall(case.message)}
 
 
 def _with_core(evidence: Path) -> set[str]:
@@ -75,12 +74,17 @@ def _with_core(evidence: Path) -> set[str]:
     return {number for name in cores for number in re.findall(r"\d+", name)}
 
 
+def deaths(ledger: Path) -> list[CaseResult]:
+    """The cases in which the suite saw a daemon die or hang."""
+    return [case for case in _failed(ledger) if _died(case)] if ledger.is_file() else []
+
+
 def nothing_found(ledger: Path, evidence: Path) -> str:
     """Why deaths that the suite saw have no name; empty when it saw none."""
-    deaths = [case for case in _failed(ledger) if _died(case)] if ledger.is_file() else []
-    if not deaths:
+    seen = len(deaths(ledger))
+    if not seen:
         return ""
-    times = "once" if len(deaths) == 1 else f"in {len(deaths)} cases"
+    times = "once" if seen == 1 else f"in {seen} cases"
     why = _missing(evidence) or "no core of it was found where cores lie"
     return f"the daemon died or hung {times} and nothing tells of what: {why}"
 

@@ -25,7 +25,7 @@ from ci.shell import LocalShell
 OF_HANG = "core.hang."
 CORE_SECONDS = 120.0
 LOGS = ("/var/log/libvirt", "/var/log/xen")
-_LOOK = r"""
+PLACES = r"""
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 places='/var/crash /var/lib/systemd/coredump'
 read -r pattern < /proc/sys/kernel/core_pattern
@@ -36,6 +36,8 @@ case $pattern in
        [ -s $f ] && places="$places $(readlink /proc/$(cat $f)/cwd)"
      done ;;
 esac
+"""
+_LOOK = r"""
 printf 'boot\t%s\t\n' "$(cat /proc/sys/kernel/random/boot_id)"
 printf 'user\t%s\t%s\n' "$(id -un)" "$(id -u)"
 find $places -maxdepth 1 -type f -name '*core*' -printf 'core\t%p\t%T@\n' 2>/dev/null
@@ -63,7 +65,7 @@ class _Seen:
 
 
 def _look(host: UriRemote, deadline: Deadline) -> _Seen:
-    return _Seen(host.ask(("sh", "-c", _LOOK), deadline))
+    return _Seen(host.ask(("sh", "-c", PLACES + _LOOK), deadline))
 
 
 def mark_at(host: UriRemote, folder: Path, deadline: Deadline) -> None:

@@ -11,6 +11,7 @@ from ci.errors import UsageError
 from ci.gate.evidence import Evidence
 from ci.gate.ruling import Ruling, Verdict, Waivers
 from ci.model import Outcome, Record
+from ci.report.results import CRASHES
 from ci.report.tallies import LOOP, PIPELINE, Tally
 from ci.report.wording import named, percent, tidy
 from ci.stats.binomial import clean_loops_needed, lower_bound, upper_bound
@@ -42,7 +43,8 @@ class NoNewFailure(Record, frozen=True, kw_only=True, tag_field="kind", tag="no-
     def judge(self, evidence: Evidence, waivers: Waivers) -> Ruling:
         failed: list[str] = []
         open_ = _nothing_ran(evidence, self.suite)
-        for tally in _of(evidence.now, self.suite):
+        crashes = _of(evidence.now, self.suite + CRASHES) if self.suite else []
+        for tally in (*_of(evidence.now, self.suite), *crashes):
             then = evidence.before.get(tally.key) if evidence.before else None
             known = then is not None and then.counts[Outcome.FAILED]
             if tally.counts[Outcome.FAILED] and not known and not waivers.cover(tally):
@@ -104,6 +106,9 @@ class Rate(Record, frozen=True, kw_only=True, tag_field="kind", tag="rate"):
                 continue
             bad_count, tried = tally.counts[Outcome.FAILED], _tried(tally)
             said = f"{tally.host}: {bad_count} of {tried} failed"
+            if not bad_count and (crashes := _crashes(evidence, tally, waivers)):
+                failed.append(f"{said}, and crashed meanwhile: {', '.join(crashes)}")
+                continue
             high = upper_bound(bad_count, tried, confidence) if tried else 1.0
             if high < bad:
                 shown += 1
@@ -143,6 +148,12 @@ def _of(tallies: Iterable[Tally], suite: str) -> list[Tally]:
     return [t for t in tallies if (t.suite == suite if suite else t.suite != PIPELINE)]
 
 
+def _crashes(evidence: Evidence, loop: Tally, waivers: Waivers) -> list[str]:
+    """What crashed on the host of a loop while it ran."""
+    beside = (t for t in _of(evidence.now, loop.suite + CRASHES) if t.host == loop.host)
+    return [t.name for t in beside if t.counts[Outcome.FAILED] and not waivers.cover(t)]
+
+
 def _left_open(evidence: Evidence, suite: str, waivers: Waivers) -> list[str]:
     """What the lab broke every time, and what had a word before and has none now."""
     now = {tally.key: tally for tally in _of(evidence.now, suite)}
@@ -151,7 +162,9 @@ def _left_open(evidence: Evidence, suite: str, waivers: Waivers) -> list[str]:
     silent = [
         then
         for then in before
-        if then.told and (then.key not in now or now[then.key].worst is Outcome.SKIPPED)
+        if then.told
+        and not then.suite.endswith(CRASHES)  # one that is gone is no test that was left out
+        and (then.key not in now or now[then.key].worst is Outcome.SKIPPED)
     ]
     said = [f"broken by the lab: {_said(tally)}: {tidy(tally.message)}" for tally in broken]
     return said + [f"not tried now: {_said(t)}" for t in silent if not waivers.cover(t)]

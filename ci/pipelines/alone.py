@@ -15,15 +15,18 @@ from ci.crash.rpms import build_of
 from ci.deadline import Deadline
 from ci.deploy.corekeeper import keeping_cores
 from ci.deploy.evidence import gather, mark
+from ci.deploy.newcores import look_for_cores, look_for_cores_at
 from ci.deploy.urievidence import gather_at, mark_at
 from ci.deploy.uriremote import UriRemote
 from ci.launch.target import SuiteEnd, Target
-from ci.model import Access
-from ci.pipelines.crashes import Explained, explain_failures, step_name
+from ci.model import Access, Looked
+from ci.pipelines.crashes import Explained, explain_failures, is_unread, step_name
+from ci.pipelines.looked import looked, note_look
 from ci.pipelines.target import is_local
 from ci.run import Run
 
 MARK_SECONDS = 30.0
+LOOK_SECONDS = 30.0
 EVIDENCE_SECONDS = 60.0
 FETCH_SECONDS = 240.0  # over a wire
 EXPLAIN_SECONDS = 600.0
@@ -48,15 +51,19 @@ def watched(run: Run, target: Target, suite: str) -> Iterator[None]:
 def explain_after(
     run: Run, target: Target, end: SuiteEnd, *, packages: Path | None = None, known: str = ""
 ) -> Explained | None:
-    """Name what the suite's failures died of; None when nothing failed."""
-    if not end.failed:
+    """Name what the suite's failures died of, and what died without failing any case.
+
+    None when nothing failed and no program of ours left a core.
+    """
+    before = looked(run, target.host, end.suite)
+    found = before if before and not before.trouble else _look(run, target, end.suite)
+    told = found is before and not is_unread(run, target.host, end.suite)
+    if end.failed or (found.cores and not told):
+        _gather(run, target, end.suite)
+    if found is not before:
+        note_look(run, target.host, end.suite, found)
+    if not end.failed and (told or not found.cores):
         return None
-    folder = _evidence(run, target, end.suite)
-    if is_local(target.uri):
-        gather(_access(target), folder, Deadline.after(EVIDENCE_SECONDS))
-    elif target.host_shell:
-        host = UriRemote(target.host_shell)
-        gather_at(host, target.hypervisor, folder, Deadline.after(FETCH_SECONDS))
     build = build_of(packages, Deadline.after(EXPLAIN_SECONDS)) if packages else None
     return run.step(
         step_name(target.host, end.suite),
@@ -65,10 +72,28 @@ def explain_after(
         target.host,
         end.suite,
         known,
-        beside=(build,),
+        beside=(build, "", found.cores),
         still_good=lambda _: False,  # it is read anew whenever there is new evidence
         seconds=EXPLAIN_SECONDS,
     )
+
+
+def _look(run: Run, target: Target, suite: str) -> Looked:
+    """Whether one of our programs left a core there while the suite ran."""
+    folder, deadline = _evidence(run, target, suite), Deadline.after(LOOK_SECONDS)
+    if is_local(target.uri):
+        return look_for_cores(_access(target), folder, deadline)
+    host = UriRemote(target.host_shell) if target.host_shell else None
+    return look_for_cores_at(host, folder, deadline)
+
+
+def _gather(run: Run, target: Target, suite: str) -> None:
+    folder = _evidence(run, target, suite)
+    if is_local(target.uri):
+        gather(_access(target), folder, Deadline.after(EVIDENCE_SECONDS))
+    elif target.host_shell:
+        host = UriRemote(target.host_shell)
+        gather_at(host, target.hypervisor, folder, Deadline.after(FETCH_SECONDS))
 
 
 def _evidence(run: Run, target: Target, suite: str) -> Path:

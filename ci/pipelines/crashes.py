@@ -22,14 +22,15 @@ from ci.crash.case_bundle import make_case_bundle
 from ci.crash.cause import Cause, cause_of
 from ci.crash.kept import keep_segfaults, keep_stacks, nothing_found
 from ci.crash.known import KnownIssue, KnownIssues, read_known
+from ci.crash.left import unseen, untold
 from ci.errors import VirtciError
 from ci.journal import Event, Journal, read
-from ci.model import Build, CaseResult, Outcome, Record
+from ci.model import Build, CaseResult, LeftCore, Outcome, Record
 from ci.report.ledger import LedgerCases
+from ci.report.results import CRASHES
 from ci.report.signature import GIVEN, signature_text
 from ci.run import Run, Step
 
-SUFFIX = "-crashes"
 NOTHING = "nothing crashed: the failures have no crash, hang or leak behind them"
 KNOWN = "known"  # a property: the ticket, its owner, and what became of the waiver
 DONE = "explained"  # a file of the step's folder
@@ -52,6 +53,7 @@ class Place:
     host: str
     suite: str
     where: str = ""  # the machine that the work was done on, when it is another one
+    left: tuple[LeftCore, ...] = ()  # cores that are known to have come there
 
     @property
     def ledger(self) -> Path:
@@ -60,7 +62,7 @@ class Place:
     @property
     def crashes(self) -> Path:
         """The ledger of the crashes, which reports take for a suite."""
-        return self.run_folder / "suites" / self.host / (self.suite + SUFFIX) / "ledger.jsonl"
+        return self.run_folder / "suites" / self.host / (self.suite + CRASHES) / "ledger.jsonl"
 
     @property
     def evidence(self) -> Path:
@@ -80,10 +82,19 @@ def is_unread(run: Run, host: str, suite: str) -> bool:
 
 
 def explain_failures(  # noqa: PLR0917 - a step takes its inputs in a row
-    step: Step, host: str, suite: str, known: str, build: Build | None, where: str = ""
+    step: Step,
+    host: str,
+    suite: str,
+    known: str,
+    build: Build | None,
+    where: str = "",
+    left: tuple[LeftCore, ...] = (),
 ) -> Explained:
-    """Name what a suite died of. Never fails a run: what cannot be had is said in ``trouble``."""
-    place = Place(step.run_folder, host, suite, where)
+    """Name what a suite died of. Never fails a run: what cannot be had is said in ``trouble``.
+
+    Each of the cores that were ``left`` is told of, also one that could not be had or read.
+    """
+    place = Place(step.run_folder, host, suite, where, left)
     trouble, reports = "", ()  # type: str, tuple[CrashReport, ...]
     try:
         keep_stacks(place.ledger, place.evidence)
@@ -93,6 +104,7 @@ def explain_failures(  # noqa: PLR0917 - a step takes its inputs in a row
     except VirtciError as error:
         trouble = error.message
         step.say(f"the crashes are not explained: {trouble}")
+    reports = (*reports, *untold(left, reports))
     issues = read_known(Path(known)) if known else KnownIssues()
     named = _name_cases(place, reports, issues)
     _write_crashes(step, place, reports, issues, build)
@@ -154,13 +166,17 @@ def _write_crashes(
     cases = []
     for number, report in enumerate(reports, 1):
         own = _own(blamed, report, reports)
+        victim = None if own else _victim(place, report, reports)
         folder = step.folder / f"bundle-{number}"
-        bundle = (
-            _bundle(folder, place, report, own, build)
-            if own
-            else _case_bundle(folder, place, report, reports, build)
-        )
-        cases.append(_crash_case(place, report, own, issues, bundle))
+        bundle = ()  # type: tuple[str, ...]
+        if own:
+            bundle = _bundle(folder, place, report, own, build)
+        elif victim:
+            bundle = _case_bundle(folder, place, report, victim, build)
+        said = [one.sentence() for one in own]
+        if not own and victim is None:
+            said = [unseen(place.left, report, place.ledger)]
+        cases.append(_crash_case(place, report, said, issues, bundle))
     place.crashes.parent.mkdir(parents=True, exist_ok=True)
     _append(place.crashes, cases)
 
@@ -214,39 +230,45 @@ def _files(folder: Path, place: Place) -> tuple[str, ...]:
     return tuple(str(file.relative_to(place.run_folder)) for file in sorted(folder.iterdir()))
 
 
-def _case_bundle(
-    folder: Path,
-    place: Place,
-    report: CrashReport,
-    reports: tuple[CrashReport, ...],
-    build: Build | None,
-) -> tuple[str, ...]:
-    """The first case of a suite that died of this crash, so that it can be run again."""
-    if not place.ledger.is_file() or is_loop(place.ledger):
-        return ()
+def _victim(
+    place: Place, report: CrashReport, reports: tuple[CrashReport, ...]
+) -> CaseResult | None:
+    """The first case that died of a crash."""
+    if not place.ledger.is_file():
+        return None
     for case in LedgerCases(place.ledger):
         bad = case.outcome in (*LABELLED, Outcome.WAIVED)
         if bad and cause_of(case, reports) == _cause(report):
-            make_case_bundle(folder, place.ledger, case, report, _packages(build))
-            return _files(folder, place)
-    return ()
+            return case
+    return None
+
+
+def _case_bundle(
+    folder: Path, place: Place, report: CrashReport, case: CaseResult, build: Build | None
+) -> tuple[str, ...]:
+    """The case so that it can be run again; of a loop the iterations are asked instead."""
+    if is_loop(place.ledger):
+        return ()
+    make_case_bundle(folder, place.ledger, case, report, _packages(build))
+    return _files(folder, place)
 
 
 def _crash_case(
     place: Place,
     report: CrashReport,
-    own: Iterable[Blamed],
+    said: Iterable[str],
     issues: KnownIssues,
     bundle: tuple[str, ...],
 ) -> CaseResult:
+    """``said`` tells what the suite saw of it."""
     issue = issues.of(report.signature)
     waived = issue is not None and issue.waives(today())
     base = place.evidence.relative_to(place.run_folder)
     files = dict.fromkeys([report.backtrace] * bool(report.backtrace) + list(report.files))
     reproduce = next((f"python3 {file}" for file in bundle if file.endswith(".py")), "")
-    told = [*(one.sentence() for one in own), report.trouble, report.told.text(), *report.errors]
+    told = [*said, report.trouble, report.told.text(), *report.errors]
     return CaseResult(
-        suite=place.suite + SUFFIX,
+        suite=place.suite + CRASHES,
         name=report.signature,
         host=place.host,
         outcome=Outcome.WAIVED if waived else Outcome.FAILED,

@@ -65,8 +65,10 @@ class Lane:
                 self.witness.explain(self.host.name, suite.name)
 
     def _pending(self) -> bool:
-        """Whether any suite of this host is still to be run."""
-        return not self.suites or any(not self._has(suite) for suite in self.suites)
+        """Whether any suite of this host is still to be run, or to be looked at behind it."""
+        return not self.suites or any(
+            not self._has(suite) or self.witness.is_unlooked(suite.name) for suite in self.suites
+        )
 
     def _has(self, suite: Suite) -> bool:
         return self.run.has(self._name(suite), *self._key(suite))
@@ -134,6 +136,8 @@ class Lane:
             if not self._has(suite):
                 with self.witness.compared(access, suite):
                     self._try_suite(where, access, suite, target)
+            elif self.witness.is_unlooked(suite.name):
+                self._look_after(where, access, suite, self._suite(where, access, suite, target))
 
     def _try_suite(self, where: HostKind, access: Access, suite: Suite, target: Target) -> None:
         """A suite that breaks stops the others only when it took the host with it."""
@@ -142,17 +146,22 @@ class Lane:
                 self.witness.mark(access, suite.name)
                 with keeping_cores(access, self.witness.place(access, suite.name)):
                     end = self._suite(where, access, suite, target)
-                if end.failed:
-                    self.witness.gather(access, suite.name)
-                    self._mend(where, access, suite)
-            if end.failed:
-                self.witness.explain(access.name, suite.name)
+            self._look_after(where, access, suite, end)
         except InfraError:
             if not self._is_up(where, access):
                 raise
             self._mend(where, access, suite)
         finally:
             self.witness.look_at_console(access, suite.name)
+
+    def _look_after(self, where: HostKind, access: Access, suite: Suite, end: SuiteEnd) -> None:
+        """A daemon that died between two calls and was started again fails no case."""
+        with self.witness.kept(access, suite.name):
+            told = self.witness.look_after(access, suite.name, failed=end.failed)
+            if told:
+                self._mend(where, access, suite)
+        if told:
+            self.witness.explain(access.name, suite.name)
 
     def _mend(self, where: HostKind, access: Access, suite: Suite) -> None:
         """A host whose libvirt hangs behind a suite would fail every suite behind it, too."""

@@ -10,17 +10,20 @@ from pathlib import Path
 from ci.deadline import Deadline
 from ci.deploy import evidence
 from ci.deploy.leaks import Inventory, Leaks, look_for_leaks, take_inventory
+from ci.deploy.newcores import BOOTED, look_for_cores
 from ci.errors import InfraError, Interrupted, ProductError, VirtciError
 from ci.launch import Suite
 from ci.launch.target import SuiteEnd
-from ci.model import Access, Build
+from ci.model import Access, Build, Looked
 from ci.pipelines.console import SUITE as CONSOLE
 from ci.pipelines.console import console_troubles, write_console_cases
 from ci.pipelines.crashes import Explained, explain_failures, step_name
+from ci.pipelines.looked import looked, note_look
 from ci.pipelines.plan import Plan
 from ci.run import Run
 
 EVIDENCE_SECONDS = 60.0
+LOOK_SECONDS = 30.0
 MARK_SECONDS = 30.0
 EXPLAIN_SECONDS = 600.0
 
@@ -61,11 +64,30 @@ class Witness:
             folder = self.place(access, name)
             evidence.gather(access, folder, Deadline.after(EVIDENCE_SECONDS))
 
+    def look_after(self, access: Access, name: str, *, failed: bool) -> bool:
+        """Look behind a suite, and gather what the host can tell if there is anything to be told.
+
+        Gives whether there is: of failures, or of a program that left a core and failed no case.
+        """
+        if not self.plan.report.evidence:
+            return failed
+        folder = self.place(access, name)
+        found = look_for_cores(access, folder, Deadline.after(LOOK_SECONDS))
+        if (failed and found.trouble != BOOTED) or found.cores:
+            self.gather(access, name)
+        note_look(self.run, self.lane, name, found)
+        return failed or bool(found.cores)
+
+    def is_unlooked(self, name: str) -> bool:
+        """Whether a run was cut behind a suite before anybody looked what it had left."""
+        return self.plan.report.evidence and looked(self.run, self.lane, name) is None
+
     def place(self, access: Access, name: str) -> Path:
         return self.run.folder / "evidence" / access.name / name
 
     def explain(self, where: str, name: str) -> None:
         """Say what crashes lie behind failures; the failures themselves stand in any case."""
+        found = looked(self.run, self.lane, name) or Looked()
         self.run.step(
             step_name(self.lane, name),
             Explained,
@@ -73,7 +95,7 @@ class Witness:
             self.lane,
             name,
             self.plan.crashes.known,
-            beside=(self.build, where),
+            beside=(self.build, where, found.cores),
             still_good=lambda _: False,  # it is read anew whenever there is new evidence
             seconds=EXPLAIN_SECONDS,
         )

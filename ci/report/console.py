@@ -104,6 +104,9 @@ def summary(console: Console, results: RunResults, *, exit_code: int) -> None:
         _failed_step(console, step)
     for suite in results.suites:
         _failed_cases(console, suite)
+    for why in results.unlooked:
+        said = f"not looked  whether anything crashed unseen: {escape(printable(why))}"
+        console.print(said, soft_wrap=True, highlight=False)
     _proof(console, results)
     console.print(_table(results))
     console.print(f"run folder  {results.folder}", soft_wrap=True, highlight=False)

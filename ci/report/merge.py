@@ -43,6 +43,7 @@ class _Steps:
     header: Event | None = None
     done: dict[str, Event] = field(default_factory=dict)
     bad: list[Event] = field(default_factory=list)
+    looks: list[Event] = field(default_factory=list)
     last: float = 0.0
 
 
@@ -116,6 +117,8 @@ def _add_journal(steps: _Steps, shard: Path) -> None:
                 _check_header(steps, event, shard)
             case "started" | "done" | "failed":
                 states[event.name] = event
+            case "looked":
+                steps.looks.append(event)
         ended, steps.last = event.what, max(steps.last, event.at)
     for name, event in states.items():
         if event.what == "done":
@@ -151,7 +154,7 @@ def _write_journal(into: Path, steps: _Steps) -> None:
         raise UsageError("no shard was begun properly; there is nothing to merge")
     journal = Journal(into / "journal.jsonl", group_seconds=GROUP_SECONDS)
     journal.append(steps.header)
-    for event in (*steps.done.values(), *steps.bad):
+    for event in (*steps.done.values(), *steps.bad, *steps.looks):
         journal.append(event)
     journal.append(Event(at=steps.last, what="ended"))
     journal.close()

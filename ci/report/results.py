@@ -20,6 +20,7 @@ from ci.run import Done, Failure
 T = TypeVar("T")
 NEUTRAL = (Outcome.PASSED, Outcome.UNSUPPORTED, Outcome.SKIPPED, Outcome.WAIVED)
 Vital = tuple[float, float, float, float]
+CRASHES = "-crashes"  # behind a suite's name: the ledger of the crashes that were found behind it
 EXIT_CODES = {Outcome.PASSED: 0, Outcome.FAILED: 1, Outcome.BROKEN: 3}
 
 
@@ -112,6 +113,7 @@ class RunResults(Record, frozen=True, kw_only=True):
     tree: Tree | None = None
     build: Build | None = None
     deployments: tuple[Deployment, ...] = ()
+    unlooked: tuple[str, ...] = ()  # suites behind which nobody could look for crashes, and why
 
     @property
     def id(self) -> str:
@@ -198,11 +200,23 @@ def _loaded(folder: Path, events: list[Event]) -> RunResults:
         finished=events[-1].what == "ended",
         interrupted=events[-1].what == "interrupted",
         steps=_steps(events),
-        suites=tuple(_suites(folder)),
+        suites=_with_crashes(tuple(_suites(folder))),
         tree=_last(events, "source", Tree),
         build=_last(events, "build", Build),
         deployments=_all(events, "deploy/", Deployment),
+        unlooked=_unlooked(events),
     )
+
+
+class _Looked(msgspec.Struct, frozen=True):
+    """The part of a look that says why there was none."""
+
+    trouble: str = ""
+
+
+def _unlooked(events: list[Event]) -> tuple[str, ...]:
+    looks = {e.name: from_json(e.data, _Looked).trouble for e in events if e.what == "looked"}
+    return tuple(f"{name}: {trouble}" for name, trouble in looks.items() if trouble)
 
 
 def _steps(events: list[Event]) -> tuple[StepResult, ...]:
@@ -266,3 +280,20 @@ def _suites(folder: Path) -> Iterator[SuiteResults]:
             seed=from_json(cases.last("soak"), Asked).seed,
             vitals=from_json(cases.last("vitals", b"[]"), tuple[Vital, ...]),
         )
+
+
+def _with_crashes(suites: tuple[SuiteResults, ...]) -> tuple[SuiteResults, ...]:
+    """A loop that says PASS of itself has not seen what crashed beside it."""
+    crashed = {
+        (suite.host, suite.suite): [c.name for c in suite.cases if c.outcome is Outcome.FAILED]
+        for suite in suites
+        if suite.suite.endswith(CRASHES)
+    }
+    return tuple(_but(one, crashed.get((one.host, one.suite + CRASHES), [])) for one in suites)
+
+
+def _but(suite: SuiteResults, crashes: list[str]) -> SuiteResults:
+    if not crashes or not suite.verdict.startswith("PASS"):
+        return suite
+    said = f"FAIL: crashed meanwhile: {', '.join(crashes)}; the loop itself: {suite.verdict}"
+    return msgspec.structs.replace(suite, verdict=said)

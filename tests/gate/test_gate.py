@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,29 @@ def test_a_loop_that_did_not_show_its_aim_never_passes(tmp_path: Path) -> None:
     short = [*iterations(30), case("aim", BROKEN, "INCONCLUSIVE: 0/30", suite="stress")]
     make_run(tmp_path, "2", {"xen1/stress": short})
     assert gate(tmp_path, SIGNATURE).verdict is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("policy", [SIGNATURE, FAILURE, RATE.format(1).replace("5%", "20%", 1)])
+def test_what_crashed_beside_a_suite_of_passes_fails_the_gate(tmp_path: Path, policy: str) -> None:
+    name = "libvirtd: SIGSEGV in virFree < virDomainFree"
+    crash = case(name, FAILED, name, suite="tck-crashes")
+    whole = {"xen1/tck": [case("a/x")], "xen1/stress": list(iterations(30))}
+    make_run(tmp_path, "1", whole, revision="a")
+    make_run(tmp_path, "2", whole, at=START + DAY, revision="b")
+    assert gate(tmp_path, policy).verdict is Verdict.PASS
+    shutil.rmtree(tmp_path / "2")
+    beside = {"xen1/tck-crashes": [crash], "xen1/stress-crashes": [crash]}
+    make_run(tmp_path, "2", {**whole, **beside}, at=START + DAY, revision="b")
+    assert gate(tmp_path, policy).verdict is Verdict.FAIL
+
+
+def test_a_crash_that_is_gone_is_no_test_that_was_left_out(tmp_path: Path) -> None:
+    crash = case("libvirtd: SIGSEGV", FAILED, "libvirtd: SIGSEGV", suite="tck-crashes")
+    before = {"xen1/tck": [case("a/x")], "xen1/tck-crashes": [crash]}
+    make_run(tmp_path, "1", before, revision="a")
+    make_run(tmp_path, "2", {"xen1/tck": [case("a/x")]}, at=START + DAY, revision="b")
+    everywhere = FAILURE.replace('suite = "tck"\n', "")
+    assert gate(tmp_path, FAILURE + everywhere).verdict is Verdict.PASS
 
 
 def test_many_tests_on_one_host_are_no_loop_on_many_hosts(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from ci.codec import to_json
 from ci.errors import UsageError
 from ci.journal import Event, Journal
-from ci.model import CaseResult, Outcome, Tree
+from ci.model import CaseResult, Looked, Outcome, Tree
 from ci.report.merge import find_shards, merge, missing_shards
 from ci.report.results import RunHeader, exit_code, load
 from ci.run import Done, Failure, Run
@@ -20,7 +20,13 @@ Cases = dict[str, dict[str, Outcome]]
 
 
 def write(
-    folder: Path, cases: Cases, *, end: str = "ended", failed: str = "", plan: str = "p"
+    folder: Path,
+    cases: Cases,
+    *,
+    end: str = "ended",
+    failed: str = "",
+    plan: str = "p",
+    unlooked: str = "",
 ) -> None:
     """A shard's run: ``cases`` by ``host/suite`` and name."""
     journal = Journal(folder / "journal.jsonl")
@@ -31,6 +37,8 @@ def write(
     journal.append(event("done", "source", done))
     if failed:
         journal.append(event("failed", failed, Failure(blame="lab", message="the disk is full")))
+    if unlooked:
+        journal.append(event("looked", unlooked, Looked(trouble="no way in")))
     if end:
         journal.append(event(end))
     journal.close()
@@ -65,6 +73,13 @@ def test_every_case_of_every_shard_is_in_the_merged_run(tmp_path: Path) -> None:
     }  # fmt: skip
     assert (done.cases, done.missing) == (4, ())
     assert exit_code(load(tmp_path / "out")) == 1
+
+
+def test_that_nobody_could_look_behind_a_suite_is_kept(tmp_path: Path) -> None:
+    write(tmp_path / "s/run-1-of-2", {"xen1/tck": {"a": GOOD}}, unlooked="xen1/tck")
+    write(tmp_path / "s/run-2-of-2", {"xen2/tck": {"a": GOOD}})
+    merge(find_shards([tmp_path / "s"]), tmp_path / "out")
+    assert load(tmp_path / "out").unlooked == ("xen1/tck: no way in",)
 
 
 @pytest.mark.parametrize("order", [(GOOD, BAD), (BAD, GOOD)])
