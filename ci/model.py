@@ -157,12 +157,27 @@ class Access(Record, frozen=True, kw_only=True):
     through: Jump | None = None
 
 
+class Served(Record, frozen=True, kw_only=True):
+    """A daemon as its host shows it: pid and start time (clock ticks since boot) name its process.
+
+    ``idles``: it was told to end by itself when nobody is connected. ``at`` is when it began, by
+    the clock of this machine.
+    """
+
+    program: str
+    pid: int
+    start: int
+    idles: bool
+    at: float
+
+
 class Mark(Record, frozen=True, kw_only=True):
     """What of a host's evidence is older than what is about to be done there.
 
     ``cores`` are file names, on this machine paths with times; ``folders`` is where cores lie on
     this machine; ``sizes`` are bytes of logs by path on the host; ``last`` is the last line of
-    what is asked by commands, by the name of the file that its answer becomes.
+    what is asked by commands, by the name of the file that its answer becomes; ``served`` are the
+    daemons that answer there.
     """
 
     boot_id: str
@@ -170,6 +185,7 @@ class Mark(Record, frozen=True, kw_only=True):
     folders: tuple[str, ...] = ()
     sizes: dict[str, int] = {}
     last: dict[str, str] = {}
+    served: tuple[Served, ...] = ()
 
 
 class LeftCore(Record, frozen=True, kw_only=True):
@@ -184,11 +200,30 @@ class LeftCore(Record, frozen=True, kw_only=True):
     at: float
 
 
+class Replaced(Record, frozen=True, kw_only=True):
+    """A daemon that ended and left no core; ``by`` is who answers now, None when nobody does."""
+
+    was: Served
+    by: Served | None = None
+
+    def sentence(self) -> str:
+        now = f"process {self.by.pid} answers now" if self.by else "nobody answers now"
+        return (
+            f"{self.was.program} (process {self.was.pid}) ended meanwhile and left no core; {now}"
+        )
+
+
 class Looked(Record, frozen=True, kw_only=True):
     """What a look at a host behind a suite found; ``trouble`` is why nobody could look."""
 
     cores: tuple[LeftCore, ...] = ()
+    replaced: tuple[Replaced, ...] = ()
     trouble: str = ""
+
+    @property
+    def died(self) -> bool:
+        """Whether anything did that no case need have seen."""
+        return bool(self.cores or self.replaced)
 
 
 class Module(Record, frozen=True, kw_only=True):

@@ -207,7 +207,7 @@ def _loop(run: Run, ordered: Ordered) -> int:
                 seconds=float(LIMIT_SECONDS),
             )
         packages = Path(ordered.packages) if ordered.packages else None
-        explain_after(run, ordered.target, end, packages=packages, known=ordered.known)
+        explain_after(run, ordered.target, end, lasts=False, packages=packages, known=ordered.known)
     except Interrupted:
         run.note("interrupted")
         return EXIT_INTERRUPTED

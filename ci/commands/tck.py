@@ -178,7 +178,7 @@ def run_tck(
             name = f"suites/{target.host}/tck"
             with watched(run, target, suite.name):
                 end = run.step(name, SuiteEnd, suite.run, target, seconds=float(suite.seconds))
-            explain_after(run, target, end, packages=packages, known=reach.known)
+            explain_after(run, target, end, lasts=True, packages=packages, known=reach.known)
         run.note("ended")
     finally:
         run.close()

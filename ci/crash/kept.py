@@ -4,7 +4,7 @@ died, and deaths that left nothing behind."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ci.codec import from_json
@@ -52,14 +52,16 @@ def is_of_stopped(core: Path, evidence: Path) -> bool:
     return any(STOPPED.search(path.read_text(encoding="utf-8")) for path in said if path.is_file())
 
 
-def keep_segfaults(ledger: Path, evidence: Path) -> None:
+def keep_segfaults(ledger: Path, evidence: Path, ended: Collection[str] = ()) -> None:
     """Write what the kernel noted of processes that died in the suite and left no core.
+
+    ``ended`` are those that no case saw.
 
     The kernel's log is everybody's: of other processes it tells nothing here.
     """
     for log in sorted(evidence.rglob("dmesg.txt")):
         text = read_telling(log)
-        for pid in sorted(_processes(ledger) - _with_core(evidence)):
+        for pid in sorted({*_processes(ledger), *ended} - _with_core(evidence)):
             if told := segfaults(text, pid):
                 (evidence / f"{SEGFAULTS}{pid}.txt").write_text(told, encoding="utf-8")
 

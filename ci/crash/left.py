@@ -1,4 +1,4 @@
-"""Cores that a host is known to have got: what can be told of those that no case failed of."""
+"""What died on a host and no case failed of: cores that came there, daemons that are others."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import msgspec
 
 from ci.codec import from_json
 from ci.crash.explain import CrashReport
+from ci.crash.files import read_telling
 from ci.crash.kept import deaths
 from ci.crash.told import told
 from ci.crash.trace import Trace
 from ci.journal import read
-from ci.model import LeftCore
+from ci.model import LeftCore, Looked, Replaced
 
 MOST_NAMED = 3
 
@@ -24,10 +25,20 @@ class _Timed(msgspec.Struct):
     seconds: float = 0.0
 
 
-def untold(left: Iterable[LeftCore], reports: Sequence[CrashReport]) -> tuple[CrashReport, ...]:
-    """A crash for each core that none of the reports is of: too large, cut short, gone since."""
+def untold(
+    found: Looked, reports: Sequence[CrashReport], ledger: Path, evidence: Path
+) -> tuple[CrashReport, ...]:
+    """A crash for each core that none of the reports is of: too large, cut short, gone since.
+
+    And for each daemon that ended without any, unless a case of the ledger saw that.
+    """
     files = [file.rpartition("/")[2] for report in reports for file in report.files]
-    return tuple(_unread(core) for core in left if not any(_is_of(file, core) for file in files))
+    cores = [core for core in found.cores if not any(_is_of(file, core) for file in files)]
+    told_of = {number for file in files for number in re.findall(r"\d+", file)}
+    ended = [one for one in found.replaced if str(one.was.pid) not in told_of]
+    if deaths(ledger):
+        ended = []
+    return (*map(_unread, cores), *(_ended(one, ledger, evidence) for one in ended))
 
 
 def unseen(left: Iterable[LeftCore], report: CrashReport, ledger: Path) -> str:
@@ -70,6 +81,25 @@ def _spans(ledger: Path) -> Iterator[tuple[str, float, float]]:
 def _is_of(file: str, core: LeftCore) -> bool:
     name = core.path.rpartition("/")[2]
     return str(core.pid) in re.findall(r"\d+", file) or file in (name, f"{name}.gz")
+
+
+def _ended(one: Replaced, ledger: Path, evidence: Path) -> CrashReport:
+    when = f", which began {_when(one.by.at, ledger)}" if one.by else ""
+    said = _kernel_on(one.was.pid, evidence)
+    return CrashReport(
+        signature=f"{one.was.program}: ended without a core",
+        told=told(Trace(), one.was.program),
+        files=(),
+        trouble=f"{one.sentence()}{when}; no case failed of it{said}",
+    )
+
+
+def _kernel_on(pid: int, evidence: Path) -> str:
+    """What the kernel's log tells of the end of a process: that there was no memory for it."""
+    log = evidence / "dmesg.txt"
+    text = read_telling(log) if log.is_file() else ""
+    found = re.search(rf"^.*\bKilled process {pid}\b.*$", text, re.MULTILINE)
+    return f"; the kernel: {found[0].strip()}" if found else ""
 
 
 def _unread(core: LeftCore) -> CrashReport:

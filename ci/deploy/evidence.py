@@ -14,6 +14,7 @@ import msgspec
 from ci.codec import from_json, to_json
 from ci.deadline import Deadline
 from ci.deploy.localevidence import gather_here, mark_here
+from ci.deploy.served import THERE, parse_served
 from ci.deploy.ssh_errors import target_of
 from ci.deploy.sshshell import SshShell
 from ci.deploy.transfer import HostShell, Limits
@@ -79,12 +80,14 @@ class Evidence:
 def mark(access: Access, folder: Path, deadline: Deadline) -> Mark | None:
     """Note in ``folder`` what is there before a suite; None when the host cannot be asked.
 
-    A mark of the same boot stays: a suite that was cut goes on with it.
+    A mark of the same boot stays: a suite that was cut goes on with it. Who answers is asked anew,
+    since nobody watched the daemon in between.
     """
-    place = folder / MARK
-    if place.is_file() and (old := from_json(place.read_bytes(), Mark)).boot_id == access.boot_id:
-        return old
+    place, old = folder / MARK, marked(folder)
     found = _mark_there(access, deadline) if access.port else _mark_here(access, deadline)
+    if old is not None and old.boot_id == access.boot_id:
+        served = found.served if found is not None else ()
+        found = msgspec.structs.replace(old, served=served)
     if found is not None:
         folder.mkdir(parents=True, exist_ok=True)
         place.write_bytes(to_json(found))
@@ -98,7 +101,7 @@ def _mark_here(access: Access, deadline: Deadline) -> Mark:
 def _mark_there(access: Access, deadline: Deadline) -> Mark | None:
     try:
         with SshShell(target_of(access)) as shell:
-            done = shell.run(("sh", "-c", _MARK), deadline.within(TREE_SECONDS))
+            done = shell.run(("sh", "-c", _MARK + THERE), deadline.within(TREE_SECONDS))
     except VirtciError:
         return None
     return parse_mark(access.boot_id, done.stdout)
@@ -120,6 +123,7 @@ def parse_mark(boot_id: str, text: str) -> Mark:
         cores=tuple(name for kind, name, _ in rows if kind == "core"),
         sizes={name: int(size) for kind, name, size in rows if kind == "size" and size.isdigit()},
         last={name: line for kind, name, line in rows if kind == "last" and line.strip()},
+        served=parse_served((kind, name, told) for kind, name, told in rows),
     )
 
 

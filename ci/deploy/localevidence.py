@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ci.deadline import Deadline
 from ci.deploy.localcores import MOST_CORES, Here, cores_in, keep, look
+from ci.deploy.served import served_here
 from ci.errors import VirtciError
 from ci.model import Mark
 from ci.shell import Argv, LocalShell
@@ -32,6 +34,7 @@ QUESTIONS: dict[str, Argv] = {
 def mark_here(uri: str, boot_id: str, deadline: Deadline) -> Mark:
     """What is there before a suite: cores with their times, sizes of logs, last lines."""
     here = look(uri)
+    pid = 0 if urlsplit(uri).path == "/session" else here.pid  # that is root's, and not the user's
     last = {name: _ask(argv, deadline).rstrip() for name, argv in QUESTIONS.items()}
     return Mark(
         boot_id=boot_id,
@@ -39,6 +42,7 @@ def mark_here(uri: str, boot_id: str, deadline: Deadline) -> Mark:
         folders=tuple(map(str, here.folders)),
         sizes={f"/{LOGS}/{name}": path.stat().st_size for name, path in _logs(here).items()},
         last={name: text.splitlines()[-1] for name, text in last.items() if text},
+        served=served_here(filter(None, (pid,)), deadline),
     )
 
 

@@ -7,6 +7,7 @@ What there is to be told of them is gathered afterwards.
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -24,6 +25,7 @@ from ci.deploy.localcores import (
     whose,
 )
 from ci.deploy.localevidence import CORES, named
+from ci.deploy.served import THERE, parse_served, replaced, served_now
 from ci.deploy.ssh_errors import target_of
 from ci.deploy.sshshell import SshShell
 from ci.deploy.urievidence import OF_HANG, PLACES
@@ -36,6 +38,7 @@ from ci.shell import Argv, LocalShell
 NO_MARK = "what was there before the suite is not known"
 NO_WAY_IN = "the connection gives no way in to its host"
 BOOTED = "it was booted anew since"
+_DATE = re.compile(r"\d+(\.\d+)?$")
 Ask = Callable[[Argv, Deadline], str]
 _OF_LANE = r"""
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
@@ -71,7 +74,7 @@ def look_for_cores(access: Access, folder: Path, deadline: Deadline) -> Looked:
         return Looked(trouble=BOOTED if mark else NO_MARK)
     try:
         if not access.port:
-            return Looked(cores=_left_here(access.uri, mark, folder, deadline))
+            return _look_here(access.uri, mark, folder, deadline)
         with SshShell(target_of(access)) as shell:
             return _look(
                 lambda argv, limit: shell.run(argv, limit).stdout, _OF_LANE, mark, deadline
@@ -91,13 +94,17 @@ def look_for_cores_at(host: UriRemote | None, folder: Path, deadline: Deadline) 
         return Looked(trouble=error.message)
 
 
-def _left_here(uri: str, mark: Mark, folder: Path, deadline: Deadline) -> tuple[LeftCore, ...]:
-    """What was kept while the suite ran, and what came behind it.
-
-    A driver in the caller's own process has no daemon whose death could go unnoticed.
-    """
+def _look_here(uri: str, mark: Mark, folder: Path, deadline: Deadline) -> Looked:
+    """A driver in the caller's own process has no daemon whose death could go unnoticed."""
     if not socket_paths(uri):
-        return ()
+        return Looked()
+    cores = _left_here(mark, folder, deadline)
+    now = served_now(uri, mark.served, deadline)
+    return Looked(cores=cores, replaced=replaced(mark.served, now, cores))
+
+
+def _left_here(mark: Mark, folder: Path, deadline: Deadline) -> tuple[LeftCore, ...]:
+    """What was kept while the suite ran, and what came behind it."""
     shell = LocalShell()
     shell.run(("sh", "-c", _WRITTEN), deadline)
     kept = (folder / CORES).glob("core.*") if (folder / CORES).is_dir() else ()
@@ -112,15 +119,24 @@ def _left_here(uri: str, mark: Mark, folder: Path, deadline: Deadline) -> tuple[
 
 
 def _look(ask: Ask, places: str, mark: Mark, deadline: Deadline) -> Looked:
-    text = ask(("sh", "-c", places + _WRITTEN + _LIST), deadline)
+    text = ask(("sh", "-c", places + _WRITTEN + _LIST + THERE), deadline)
     rows = [line.split("\t", 2) for line in text.splitlines() if line.count("\t") >= 2]
     boot = next((name for kind, name, _ in rows if kind == "boot"), "")
     if boot != mark.boot_id:
         return Looked(trouble=BOOTED if boot else "it does not tell what lies there")
-    now = next((float(when) for kind, _, when in rows if kind == "now"), time.time())
-    new = _new([(name, when) for kind, name, when in rows if kind == "core"], mark)
+    cores = _left_there(ask, rows, mark, deadline)
+    now = parse_served((kind, name, told) for kind, name, told in rows)
+    return Looked(cores=cores, replaced=replaced(mark.served, now, cores))
+
+
+def _left_there(
+    ask: Ask, rows: list[list[str]], mark: Mark, deadline: Deadline
+) -> tuple[LeftCore, ...]:
+    dated = [row for row in rows if _DATE.match(row[2])]  # a name may hold anything
+    now = next((float(when) for kind, _, when in dated if kind == "now"), time.time())
+    new = _new([(name, when) for kind, name, when in dated if kind == "core"], mark)
     if not new:
-        return Looked()
+        return ()
     heads = ask(("sh", "-c", _HEADS, "virtci", *(path for path, _ in new)), deadline).splitlines()
     if len(heads) != len(new):
         raise InfraError("cores came or went while they were looked at")
@@ -129,7 +145,7 @@ def _look(ask: Ask, places: str, mark: Mark, deadline: Deadline) -> Looked:
         _core(_told(path, head), Path(path), when - skew)
         for (path, when), head in zip(new, heads, strict=True)
     )
-    return Looked(cores=_ours(found))
+    return _ours(found)
 
 
 def _new(listed: list[tuple[str, str]], mark: Mark) -> list[tuple[str, float]]:

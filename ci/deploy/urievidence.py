@@ -12,11 +12,14 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+import msgspec
+
 from ci.codec import to_json
 from ci.deadline import Deadline
 from ci.deploy.evidence import MARK, OF_HYPERVISOR, QUESTIONS, marked
 from ci.deploy.localcores import MOST_CORES, PACKED, keep
 from ci.deploy.localevidence import CORES, LOG_BYTES, MOST_LOGS, QUESTION_SECONDS
+from ci.deploy.served import THERE, parse_served
 from ci.deploy.uriremote import UriRemote
 from ci.errors import VirtciError
 from ci.model import Mark
@@ -61,11 +64,12 @@ class _Seen:
         self.sizes = {
             name: int(size) for kind, name, size in rows if kind == "size" and size.isdigit()
         }
+        self.served = parse_served((kind, name, told) for kind, name, told in rows)
         self.last = {name: line for kind, name, line in rows if kind == "last" and line.strip()}
 
 
 def _look(host: UriRemote, deadline: Deadline) -> _Seen:
-    return _Seen(host.ask(("sh", "-c", PLACES + _LOOK), deadline))
+    return _Seen(host.ask(("sh", "-c", PLACES + _LOOK + THERE), deadline))
 
 
 def mark_at(host: UriRemote, folder: Path, deadline: Deadline) -> None:
@@ -74,10 +78,17 @@ def mark_at(host: UriRemote, folder: Path, deadline: Deadline) -> None:
         seen = _look(host, deadline)
     except VirtciError:
         return
+    if not seen.boot_id:
+        return
     old = marked(folder)
-    if not seen.boot_id or (old is not None and old.boot_id == seen.boot_id):
-        return  # a suite that was cut goes on with the mark of before
-    mark = Mark(boot_id=seen.boot_id, cores=tuple(seen.cores), sizes=seen.sizes, last=seen.last)
+    if old is not None and old.boot_id == seen.boot_id:
+        # a suite that was cut goes on with the mark of before; nobody watched the daemon meanwhile
+        mark = msgspec.structs.replace(old, served=seen.served)
+    else:
+        cores = tuple(seen.cores)
+        mark = Mark(
+            boot_id=seen.boot_id, cores=cores, sizes=seen.sizes, last=seen.last, served=seen.served
+        )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARK).write_bytes(to_json(mark))
 

@@ -49,20 +49,26 @@ def watched(run: Run, target: Target, suite: str) -> Iterator[None]:
 
 
 def explain_after(
-    run: Run, target: Target, end: SuiteEnd, *, packages: Path | None = None, known: str = ""
+    run: Run,
+    target: Target,
+    end: SuiteEnd,
+    *,
+    lasts: bool,
+    packages: Path | None = None,
+    known: str = "",
 ) -> Explained | None:
     """Name what the suite's failures died of, and what died without failing any case.
 
-    None when nothing failed and no program of ours left a core.
+    ``lasts``: the suite restarts no daemon. None when nothing failed and nothing died.
     """
     before = looked(run, target.host, end.suite)
     found = before if before and not before.trouble else _look(run, target, end.suite)
     told = found is before and not is_unread(run, target.host, end.suite)
-    if end.failed or (found.cores and not told):
+    if end.failed or ((found.cores or (lasts and found.replaced)) and not told):
         _gather(run, target, end.suite)
     if found is not before:
-        note_look(run, target.host, end.suite, found)
-    if not end.failed and (told or not found.cores):
+        found = note_look(run, target.host, end.suite, found, lasts=lasts)
+    if not end.failed and (told or not found.died):
         return None
     build = build_of(packages, Deadline.after(EXPLAIN_SECONDS)) if packages else None
     return run.step(
@@ -72,7 +78,7 @@ def explain_after(
         target.host,
         end.suite,
         known,
-        beside=(build, "", found.cores),
+        beside=(build, "", found),
         still_good=lambda _: False,  # it is read anew whenever there is new evidence
         seconds=EXPLAIN_SECONDS,
     )

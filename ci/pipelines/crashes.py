@@ -25,7 +25,7 @@ from ci.crash.known import KnownIssue, KnownIssues, read_known
 from ci.crash.left import unseen, untold
 from ci.errors import VirtciError
 from ci.journal import Event, Journal, read
-from ci.model import Build, CaseResult, LeftCore, Outcome, Record
+from ci.model import Build, CaseResult, Looked, Outcome, Record
 from ci.report.ledger import LedgerCases
 from ci.report.results import CRASHES
 from ci.report.signature import GIVEN, signature_text
@@ -33,6 +33,7 @@ from ci.run import Run, Step
 
 NOTHING = "nothing crashed: the failures have no crash, hang or leak behind them"
 KNOWN = "known"  # a property: the ticket, its owner, and what became of the waiver
+NOTHING_SEEN = Looked()
 DONE = "explained"  # a file of the step's folder
 LABELLED = (Outcome.FAILED, Outcome.BROKEN)
 
@@ -53,7 +54,7 @@ class Place:
     host: str
     suite: str
     where: str = ""  # the machine that the work was done on, when it is another one
-    left: tuple[LeftCore, ...] = ()  # cores that are known to have come there
+    found: Looked = NOTHING_SEEN  # what a look behind it saw
 
     @property
     def ledger(self) -> Path:
@@ -88,23 +89,24 @@ def explain_failures(  # noqa: PLR0917 - a step takes its inputs in a row
     known: str,
     build: Build | None,
     where: str = "",
-    left: tuple[LeftCore, ...] = (),
+    found: Looked = NOTHING_SEEN,
 ) -> Explained:
     """Name what a suite died of. Never fails a run: what cannot be had is said in ``trouble``.
 
-    Each of the cores that were ``left`` is told of, also one that could not be had or read.
+    Each core that was ``found`` is told of, also one that could not be had or read.
     """
-    place = Place(step.run_folder, host, suite, where, left)
+    place = Place(step.run_folder, host, suite, where, found)
     trouble, reports = "", ()  # type: str, tuple[CrashReport, ...]
     try:
         keep_stacks(place.ledger, place.evidence)
-        keep_segfaults(place.ledger, place.evidence)
+        ended = {str(one.was.pid) for one in found.replaced}
+        keep_segfaults(place.ledger, place.evidence, ended)
         if place.evidence.is_dir():
             reports = explain(place.evidence, build, step.deadline)
     except VirtciError as error:
         trouble = error.message
         step.say(f"the crashes are not explained: {trouble}")
-    reports = (*reports, *untold(left, reports))
+    reports = (*reports, *untold(found, reports, place.ledger, place.evidence))
     issues = read_known(Path(known)) if known else KnownIssues()
     named = _name_cases(place, reports, issues)
     _write_crashes(step, place, reports, issues, build)
@@ -175,7 +177,7 @@ def _write_crashes(
             bundle = _case_bundle(folder, place, report, victim, build)
         said = [one.sentence() for one in own]
         if not own and victim is None:
-            said = [unseen(place.left, report, place.ledger)]
+            said = [unseen(place.found.cores, report, place.ledger)]
         cases.append(_crash_case(place, report, said, issues, bundle))
     place.crashes.parent.mkdir(parents=True, exist_ok=True)
     _append(place.crashes, cases)

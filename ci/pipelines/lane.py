@@ -157,7 +157,7 @@ class Lane:
     def _look_after(self, where: HostKind, access: Access, suite: Suite, end: SuiteEnd) -> None:
         """A daemon that died between two calls and was started again fails no case."""
         with self.witness.kept(access, suite.name):
-            told = self.witness.look_after(access, suite.name, failed=end.failed)
+            told = self.witness.look_after(access, suite, failed=end.failed)
             if told:
                 self._mend(where, access, suite)
         if told:

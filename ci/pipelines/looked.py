@@ -6,6 +6,8 @@ tells. A run that was cut before the look still has to take it when it goes on.
 
 from __future__ import annotations
 
+import msgspec
+
 from ci.codec import from_json
 from ci.journal import read
 from ci.model import Looked
@@ -23,14 +25,23 @@ def looked(run: Run, host: str, suite: str) -> Looked | None:
     return from_json(last.data, Looked) if last else None
 
 
-def note_look(run: Run, host: str, suite: str, found: Looked) -> None:
-    """Keep it, and say what is news: a look that found nothing is none."""
-    run.note(LOOKED, _name(host, suite), found)
+def note_look(run: Run, host: str, suite: str, found: Looked, *, lasts: bool) -> Looked:
+    """Keep it, and say what is news: a look that found nothing is none.
+
+    ``lasts``: the suite restarts no daemon, so that one that is another than before has died; of
+    other suites that is only said.
+    """
+    kept = found if lasts else msgspec.structs.replace(found, replaced=())
+    run.note(LOOKED, _name(host, suite), kept)
     for core in found.cores:
         run.watcher.said(_step(host, suite), f"{core.program} (process {core.pid}) left a core")
+    for one in found.replaced:
+        doubt = "" if lasts else "; whether the suite asked for that is not known"
+        run.watcher.said(_step(host, suite), one.sentence() + doubt)
     if found.trouble:
         why = f"nobody could look whether a daemon left a core: {found.trouble}"
         run.watcher.said(_step(host, suite), why)
+    return kept
 
 
 def _name(host: str, suite: str) -> str:

@@ -14,6 +14,7 @@ from ci.deploy.newcores import BOOTED, look_for_cores
 from ci.errors import InfraError, Interrupted, ProductError, VirtciError
 from ci.launch import Suite
 from ci.launch.target import SuiteEnd
+from ci.launch.tck import TckSuite
 from ci.model import Access, Build, Looked
 from ci.pipelines.console import SUITE as CONSOLE
 from ci.pipelines.console import console_troubles, write_console_cases
@@ -64,19 +65,19 @@ class Witness:
             folder = self.place(access, name)
             evidence.gather(access, folder, Deadline.after(EVIDENCE_SECONDS))
 
-    def look_after(self, access: Access, name: str, *, failed: bool) -> bool:
+    def look_after(self, access: Access, suite: Suite, *, failed: bool) -> bool:
         """Look behind a suite, and gather what the host can tell if there is anything to be told.
 
-        Gives whether there is: of failures, or of a program that left a core and failed no case.
+        Gives whether there is: of failures, or of a program that died and failed no case.
         """
+        name, lasts = suite.name, isinstance(suite, TckSuite)  # a loop watches the daemon itself
         if not self.plan.report.evidence:
             return failed
         folder = self.place(access, name)
         found = look_for_cores(access, folder, Deadline.after(LOOK_SECONDS))
-        if (failed and found.trouble != BOOTED) or found.cores:
+        if (failed and found.trouble != BOOTED) or found.cores or (lasts and found.replaced):
             self.gather(access, name)
-        note_look(self.run, self.lane, name, found)
-        return failed or bool(found.cores)
+        return note_look(self.run, self.lane, name, found, lasts=lasts).died or failed
 
     def is_unlooked(self, name: str) -> bool:
         """Whether a run was cut behind a suite before anybody looked what it had left."""
@@ -95,7 +96,7 @@ class Witness:
             self.lane,
             name,
             self.plan.crashes.known,
-            beside=(self.build, where, found.cores),
+            beside=(self.build, where, found),
             still_good=lambda _: False,  # it is read anew whenever there is new evidence
             seconds=EXPLAIN_SECONDS,
         )

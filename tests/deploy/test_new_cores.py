@@ -96,6 +96,7 @@ def test_only_new_cores_of_our_programs_are_told_of(
 ) -> None:
     dump("libvirtd").rename(cores / "core.old")
     (cores / "notes.txt").write_text("no core")
+    (cores / "odd\tname").write_text("and an odd name")
     look = mark_and_look(sshd, tmp_path / "evidence", lane=lane)
     assert look() == Looked()
     dump("firefox").rename(cores / "core.libvirtd.4711")  # the name is only a name

@@ -67,6 +67,27 @@ def test_a_death_between_two_cases_that_nobody_saw_fails_the_suite(
     assert any(case.outcome is Outcome.PASSED for case in cases(tmp_path) if case.suite == "tck")
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_daemon_that_ended_without_a_core_between_two_cases_fails_the_suite(
+    daemon: Libvirtd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    pid = daemon.pid
+    words = killing.environment(daemon.folder / "run" / "pid", number, 5)
+    for name, value in words.items():
+        monkeypatch.setenv(name, value)
+    uri = daemon.uri_of("test", "/default")
+    with command(tmp_path, "tck", uri, "identity", "--workers", "1") as suite:
+        pass
+    out = (tmp_path / "out").read_text()
+    (crash,) = failed(tmp_path)
+    assert (crash.suite, crash.name) == ("tck-crashes", "libvirtd: ended without a core"), out
+    assert (
+        f"libvirtd (process {pid}) ended meanwhile and left no core; process {daemon.pid} answers"
+        " now, which began at "
+    ) in crash.detail
+    assert suite.returncode == ProductError.exit_code, out
+
+
 def test_a_loop_of_passes_beside_which_another_daemon_crashed_does_not_pass(
     daemon: Libvirtd, tmp_path: Path
 ) -> None:
@@ -98,6 +119,23 @@ def test_a_core_that_nobody_saw_comes_over_the_ssh_of_the_uri(
     (crash,) = failed(runs)
     assert (crash.suite, crash.name) == ("tck-crashes", "virtlogd: SIGSEGV from outside"), out
     assert any(f"core.virtlogd.{pid}" in file for file in crash.files)
+    assert suite.returncode == ProductError.exit_code, out
+
+
+def test_a_daemon_elsewhere_that_ended_without_a_core_fails_the_suite(
+    elsewhere: Elsewhere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pid_file = elsewhere.daemon.folder / "run" / "pid"
+    for name, value in killing.environment(pid_file, signal.SIGKILL, 5).items():
+        monkeypatch.setenv(name, value)
+    pid, runs = elsewhere.daemon.pid, tmp_path / "runs"
+    runs.mkdir()
+    with command(runs, "tck", elsewhere.uri(), "identity") as suite:
+        pass
+    out = (runs / "out").read_text()
+    (crash,) = failed(runs)
+    assert crash.name == "libvirtd: ended without a core", out
+    assert f"(process {pid}) ended meanwhile and left no core; process " in crash.detail
     assert suite.returncode == ProductError.exit_code, out
 
 
