@@ -6,16 +6,20 @@ names a small script of ours that adds our options.
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, urlencode
 
 from ci.model import Access, Jump
+from ci.places import socket_folder
 from ci.shell import Argv
 
 Hypervisor = Literal["xen", "qemu", "test"]
 CONNECT_SECONDS = 20
+SHARED_SECONDS = 60
+MOST_FOLDER = 70  # of the 107 letters of a socket's path; ours and ssh's own endings need the rest
 _PATHS: dict[str, str] = {"xen": "/system", "qemu": "/system", "test": "/default"}
 
 
@@ -51,6 +55,22 @@ def ssh_argv(access: Access, *command: str) -> Argv:
     """The ``ssh`` that runs a command on a host that is up."""
     options = ssh_options(key=access.key, known_hosts=access.known_hosts, through=access.through)
     return ("ssh", *options, "-p", str(access.port), f"{access.user}@{access.address}", *command)
+
+
+def shared_ssh_argv(access: Access, *command: str) -> Argv:
+    """The same over one connection, which all these commands to this boot of the host share.
+
+    It ends a minute after the last of them. A new one costs an emulated host a second. ssh connects
+    as usual where it cannot be shared.
+    """
+    program, *options = ssh_argv(access)
+    folder = socket_folder()
+    if folder is None or len(str(folder)) > MOST_FOLDER:
+        return (program, *options, *command)
+    told = "\0".join((*options, access.boot_id))
+    path = _config_word(str(folder / hashlib.sha256(told.encode()).hexdigest()[:16]))
+    shared = ("ControlMaster=auto", f"ControlPath={path}", f"ControlPersist={SHARED_SECONDS}")
+    return (program, *(part for setting in shared for part in ("-o", setting)), *options, *command)
 
 
 def known_hosts_line(address: str, port: int, public_key: str) -> str:

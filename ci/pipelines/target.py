@@ -9,7 +9,7 @@ from ci.errors import UsageError
 from ci.launch.target import Target
 from ci.model import Access
 from ci.pipelines.guest import GuestFiles
-from ci.ssh_uri import ssh_argv
+from ci.ssh_uri import shared_ssh_argv, ssh_argv
 from ci.urls import parts_of
 
 _FIND = (
@@ -62,12 +62,12 @@ def target_of(access: Access, guest: GuestFiles) -> Target:
         hypervisor=access.hypervisor,
         kernel=guest.kernel,
         initrd=guest.initrd,
-        hypervisor_list=_over_ssh(access, listing) if listing else (),
-        hypervisor_destroy=_over_ssh(access, destroy) if destroy else (),
-        daemon_probe=_over_ssh(access, DAEMON_PROBE),
+        hypervisor_list=shared_ssh_argv(access, listing) if listing else (),
+        hypervisor_destroy=shared_ssh_argv(access, destroy) if destroy else (),
+        daemon_probe=shared_ssh_argv(access, DAEMON_PROBE),
         daemon_backtrace=_over_ssh(access, DAEMON_BACKTRACE),
         host_shell=_over_ssh(access, "")[:-1],
-        inventory=_over_ssh(access, inventory) if inventory else (),
+        inventory=shared_ssh_argv(access, inventory) if inventory else (),
     )
 
 
