@@ -56,7 +56,7 @@ def locked(folder: Path, deadline: Deadline, *, say: Callable[[str], None]) -> I
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f".{folder.name}.lock").open("w") as lock:
         if not _take(lock):
-            say(f"waiting for another process that works on {folder}")
+            say(f"waiting for whoever is at work on {folder}")
             wait_until(f"the lock of {folder}", lambda: _take(lock), deadline, every=0.5)
         yield
 

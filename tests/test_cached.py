@@ -74,7 +74,7 @@ def test_two_makers_make_it_once_and_the_second_says_that_it_waits(tmp_path: Pat
     for maker in makers:
         maker.join(SECONDS)
     assert len(calls) == 1
-    assert any("waiting for another process" in text for text in said)
+    assert any("waiting for whoever is at work" in text for text in said)
 
 
 def test_waiting_for_a_maker_ends_at_the_deadline(tmp_path: Path) -> None:

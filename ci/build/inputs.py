@@ -24,6 +24,8 @@ _HEEDED = re.compile(
     r"PATH|HOME|LANG|TZ|LC_.*|CC|CXX|CPP|AR|AS|LD|NM|RANLIB|PERL.*|PYTHON.*|MESON.*|NINJA.*|CMAKE.*"
     r"|RPM.*|DEB_.*|PKG_CONFIG.*|GCC_.*|.*FLAGS|.*INCLUDE_PATH|.*LIBRARY_PATH|CPATH|ACLOCAL.*"
 )
+# what lies here is the package manager's, so its packages tell it
+_MANAGED = frozenset(("/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/games", "/usr/lib/ccache"))
 _BY_HAND = ("include", "lib", "lib64", "lib/pkgconfig", "share", "share/pkgconfig")
 
 
@@ -46,5 +48,5 @@ def _by_hand() -> Iterator[tuple[str, int]]:
     """Where programs and headers may be put by hand: a new or replaced file changes the time."""
     local = (str(Path("/usr/local", name)) for name in _BY_HAND)
     for folder in (*os.environ.get("PATH", os.defpath).split(os.pathsep), *local):
-        if folder and Path(folder).is_dir():
+        if folder and folder not in _MANAGED and Path(folder).is_dir():
             yield folder, Path(folder).stat().st_mtime_ns

@@ -13,7 +13,7 @@ from ci.errors import InfraError, VirtciError
 from ci.model import Access, Record
 from ci.nested import accel, elsewhere, process
 from ci.nested.entry import local_power, write_entry
-from ci.nested.image import Image, build_image
+from ci.nested.image import Image, Say, build_image
 from ci.nested.local_boot import PORT_TRIES, await_libvirt, end, explain_port, free_port, launched
 from ci.nested.outer import Outer
 from ci.nested.outer_boot import Wanted
@@ -22,7 +22,7 @@ from ci.nested.reach import LOOPBACK, USER, access_to
 from ci.nested.recipe import Flavour, image_recipe
 from ci.nested.wire import HIGHEST, Wire
 from ci.run import Step
-from ci.shell import LocalShell
+from ci.shell import LocalShell, Shell
 from ci.ssh_uri import ssh_argv
 
 KVM_BOOT_SECONDS = 60.0
@@ -79,6 +79,10 @@ class NestedHost(Record, frozen=True, kw_only=True, tag_field="kind", tag="neste
             f"SSH on {LOOPBACK}:{self.ssh_port or 'any free port'}; KVM if it works, else TCG",
             *((f"number {self.wire} on the wire with others of this run",) if self.wire else ()),
         )
+
+    def prepare(self, shell: Shell, deadline: Deadline, *, say: Say) -> None:
+        """Build the image unless it is there, for whoever acquires this host later."""
+        build_image(shell, deadline, say=say, flavour=self.hypervisor)
 
     def acquire(self, step: Step) -> Access:
         """Boot the host and wait until its libvirtd answers. The image is built if need be.

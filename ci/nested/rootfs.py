@@ -7,6 +7,9 @@ that user: mmdebstrap makes one of its own, ``unshare`` makes ours.
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ci.deadline import Deadline, SystemClock
@@ -45,8 +48,22 @@ def mmdebstrap_command(recipe: ImageRecipe, tar: Path, *, uid: int) -> Argv:
 def make_packages(recipe: ImageRecipe, folder: Path, *, shell: Shell, deadline: Deadline) -> None:
     """Download and unpack the packages to ``folder``/rootfs.tar.zst. Raises InfraError."""
     tar = folder / "rootfs.tar"
-    _must(shell, mmdebstrap_command(recipe, tar, uid=os.getuid()), deadline, folder.parent)
+    with _scratch() as scratch:
+        command = mmdebstrap_command(recipe, tar, uid=os.getuid())
+        _must(shell, command, deadline, folder.parent, {"TMPDIR": str(scratch)})
     _must(shell, ("zstd", "-q", "-1", "-T0", "--rm", str(tar)), deadline, folder.parent)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """Where mmdebstrap unpacks. What it leaves there when it is killed is removed."""
+    folder = Path(tempfile.mkdtemp(prefix="virtci-packages-"))
+    folder.chmod(0o755)  # as an ordinary user it works under other ids
+    try:
+        yield folder
+    finally:
+        with suppress(InfraError):
+            remove_tree(folder)
 
 
 def unpack(archive: Path, root: Path, *, shell: Shell, deadline: Deadline) -> None:
@@ -88,8 +105,14 @@ def write_file(root: Path, path: str, text: str | bytes, mode: int = 0o644) -> N
     target.chmod(mode)
 
 
-def _must(shell: Shell, argv: Argv, deadline: Deadline, where: Path) -> None:
-    done = shell.run(argv, deadline, env={"LC_ALL": "C.UTF-8"})
+def _must(
+    shell: Shell,
+    argv: Argv,
+    deadline: Deadline,
+    where: Path,
+    environment: Mapping[str, str] | None = None,
+) -> None:
+    done = shell.run(argv, deadline, env={"LC_ALL": "C.UTF-8", **(environment or {})})
     if done.ok:
         return
     program = next(word for word in argv if word in _HINTS)

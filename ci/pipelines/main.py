@@ -5,6 +5,7 @@ from __future__ import annotations
 from ci.errors import Interrupted, VirtciError
 from ci.launch import Suite
 from ci.model import Build, Tree
+from ci.pipelines.ahead import made_ahead
 from ci.pipelines.elsewhere import Occupied
 from ci.pipelines.kinds import BuilderKind, HostKind, SourceKind
 from ci.pipelines.lane import Lane
@@ -23,19 +24,17 @@ def pipeline(run: Run, plan: Plan, *, until: str = "suites", shard: Shard = WHOL
     What fails is in the journal; only a stop is raised.
     """
     last = STAGES.index(until)
-    try:
-        tree = _source(run, plan)
-        build = _build(run, plan, tree) if last >= STAGES.index("build") else NOTHING_BUILT
-    except Interrupted:
-        raise
-    except VirtciError:
-        return
-    if last >= STAGES.index("hosts"):
+    wanted = shares(plan, shard) if last >= STAGES.index("hosts") else []
+    with made_ahead(run, [host for host, _ in wanted], seconds=plan.limits.hosts):
+        try:
+            tree = _source(run, plan)
+            build = _build(run, plan, tree) if last >= STAGES.index("build") else NOTHING_BUILT
+        except Interrupted:
+            raise
+        except VirtciError:
+            return
         occupied = Occupied()
-        lanes = [
-            Lane(run, plan, host, build, until, suites, occupied)
-            for host, suites in shares(plan, shard)
-        ]
+        lanes = [Lane(run, plan, host, build, until, suites, occupied) for host, suites in wanted]
         in_lanes(lanes, Lane.go)
 
 

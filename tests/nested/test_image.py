@@ -6,14 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from ci import places
 from ci.deadline import Deadline
-from ci.errors import InfraError, UsageError
+from ci.errors import InfraError, Interrupted, UsageError
 from ci.nested import keys, rootfs
 from ci.nested.image import build_image, images_folder, list_images, remove_image
 from ci.nested.recipe import image_recipe, packages_key
@@ -64,6 +66,26 @@ def test_a_failing_program_is_named_with_its_output_and_advice(tmp_path: Path) -
         rootfs.make_packages(image_recipe(), tmp_path, shell=Failing(), deadline=Deadline.after(10))
     assert "cannot reach the mirror" in caught.value.detail
     assert "apt-get install mmdebstrap" in caught.value.hint
+
+
+class Stopped(LocalShell):
+    """mmdebstrap is killed while it unpacks."""
+
+    def run(
+        self, argv: Argv, deadline: Deadline, *, env: Mapping[str, str] | None = None, **_: object
+    ) -> Completed:
+        Path((env or {})["TMPDIR"], "mmdebstrap.half").mkdir()
+        raise Interrupted("stopped")
+
+
+def test_what_a_killed_program_had_unpacked_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "scratch"))
+    (tmp_path / "scratch").mkdir()
+    with pytest.raises(Interrupted):
+        rootfs.make_packages(image_recipe(), tmp_path, shell=Stopped(), deadline=Deadline.after(10))
+    assert not list((tmp_path / "scratch").iterdir())
 
 
 @pytest.mark.real
