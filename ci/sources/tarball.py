@@ -14,11 +14,11 @@ from ci.errors import UsageError
 from ci.model import Record, Tree
 from ci.run import Step
 from ci.sources.address import absolute, check_name, check_url, masked, scheme
-from ci.sources.archive import unpack
 from ci.sources.content import file_sha256
 from ci.sources.debian import debian_original
 from ci.sources.download import download
 from ci.sources.export import Origin, export
+from ci.sources.unpacked import unpack_once
 from ci.sources.version import archive_version
 from ci.urls import parts_of
 
@@ -81,7 +81,7 @@ class TarballSource(Record, frozen=True, kw_only=True, tag_field="kind", tag="ta
             )
         origin = Origin(name=archive.name, revision=digest, version=archive_version(archive.name))
         return export(
-            step, origin, lambda folder: unpack(archive, folder, step.deadline), self.patches
+            step, origin, lambda folder: unpack_once(step, archive, digest, folder), self.patches
         )
 
     def _archive(self, step: Step) -> Path:
