@@ -11,6 +11,7 @@ from typing import BinaryIO
 from ci.crash.console import parse_panics
 from ci.crash.core import is_core, trace_core
 from ci.crash.debuginfo import sysroot_for
+from ci.crash.kernel import exits
 from ci.crash.packed import is_packed_core, unpacked
 from ci.crash.text import parse_traces
 from ci.crash.trace import Trace
@@ -33,6 +34,7 @@ TELLING = (
         b"Call Trace",
     ),
     *(b"Sanitizer", b"glibc detected", b"dumped core", b"Stack trace of", b"segfault at "),
+    *(b"general protection", b"ANOM_ABEND", b"code=dumped", b"code=killed"),
     *(b"ERROR: AddressS", b"Invalid read of", b"Invalid write of", b"[<", b")[0x"),
 )
 ABRT = ("backtrace", "coredump", "core_backtrace")  # what of a problem's folder tells most, first
@@ -55,7 +57,7 @@ def crashes_in(path: Path, shell: Shell, deadline: Deadline) -> tuple[Found, ...
         return _in_folder(path, shell, deadline)
     core = is_packed_core(path) or is_core(path)
     text = _read_core(path, shell, deadline) if core else read_telling(path)
-    traces = parse_traces(text) or parse_panics(text)
+    traces = parse_traces(text) or parse_panics(text) or parse_traces(exits(text))
     return tuple(Found(str(path), trace) for trace in traces)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from ci.codec import from_json
 from ci.crash.attribution import HANG, loss_meaning
 from ci.crash.files import read_telling
-from ci.crash.foreign import segfaults
+from ci.crash.kernel import segfaults
 from ci.crash.said import STOPPED
 from ci.journal import read
 from ci.model import CaseResult, Outcome

@@ -48,14 +48,20 @@ def program_of(trace: Trace) -> tuple[str, bool]:
         return plain_name(trace.program), True
     own = _guess(trace.frames)
     everywhere = own or _guess(frame for thread in trace.threads for frame in thread.frames)
-    return everywhere or _main_thread(trace) or _of_pool(trace) or UNKNOWN, False
+    return everywhere or _main_thread(trace) or _by_thread(trace) or UNKNOWN, False
 
 
-def _of_pool(trace: Trace) -> str:
+def _by_thread(trace: Trace) -> str:
+    """Where a thread has a name that only threads of one program have."""
+    names = (thread.name for thread in trace.threads)
+    found = (plain_name(name) for name in names if _QEMU.fullmatch(name) or _POOL.fullmatch(name))
+    return next((name for name in found if not _POOL.fullmatch(name)), "")
+
+
+def _of_pool(name: str) -> str:
     """A worker of libvirt's daemons has its server's name: ``rpc-libvirtd``, cut at 15 letters."""
-    names = (_POOL.fullmatch(thread.name) for thread in trace.threads)
-    begun = next((found[1] for found in names if found), "")
-    return next((one for one in _DAEMONS if begun and one.startswith(begun)), "")
+    found = _POOL.fullmatch(name)
+    return next((one for one in _DAEMONS if found and one.startswith(found[1])), "")
 
 
 def _main_thread(trace: Trace) -> str:
@@ -67,9 +73,10 @@ def _main_thread(trace: Trace) -> str:
 
 
 def plain_name(name: str) -> str:
-    """One name for all builds of a program: no libtool prefix, no architecture of QEMU."""
+    """One name for all builds of a program: no libtool prefix, no architecture of QEMU, and the
+    program's own where somebody told that of its worker thread."""
     name = name.rsplit("/", 1)[-1].removeprefix("lt-")
-    return "qemu" if _QEMU.fullmatch(name) else name
+    return "qemu" if _QEMU.fullmatch(name) else _of_pool(name) or name
 
 
 def _guess(frames: Iterable[Frame]) -> str:

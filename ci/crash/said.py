@@ -50,7 +50,7 @@ _PROGRAM = (
 )
 _ASSERTED = re.compile(
     r"^(?:.*?[\s:])??(?:(?P<program>[\w.-]+): )?(?P<file>[\w./+-]+\.[ch]):(?P<line>\d+): "
-    r"(?P<function>[^:`]+): Assertion [`'\u2018](?P<text>.*)['\u2019] failed\b"
+    r"(?P<function>[^:`]+): Assertion [`'\u2018](?P<text>.*)['`\u2019] failed\b"
 )
 _G_ASSERTED = re.compile(
     r"ERROR:(?P<file>[^:\s]+):(?P<line>\d+):(?P<function>\w+): (?P<text>.*?)\"?\s*$"

@@ -29,6 +29,7 @@ from ci.crash.said import (
 )
 from ci.crash.trace import Frame, Trace
 
+COREDUMP = "Stack trace of thread"  # only systemd-coredump writes so, of a process that died
 MOST_FRAMES = 10_000  # a recursion without end says nothing new behind that
 MOST_THREADS = 2_000
 
@@ -139,6 +140,8 @@ class _Reader:
             self.draft.died = said.id
         if found := CURRENT.match(line):
             self.draft.current = found["id"]
+        if line.startswith(COREDUMP) and not self.draft.signal:
+            self.draft.dumped = True
         for known in self.draft.threads:
             if known.id == said.id and (not said.lwp or known.lwp in ("", said.lwp)):
                 known.lwp, known.name = known.lwp or said.lwp, known.name or said.name
