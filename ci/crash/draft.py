@@ -165,7 +165,7 @@ def _trace(draft: Draft, threads: tuple[Thread, ...], crashed: int) -> Trace:
 
 
 def _signal_by_frames(frames: tuple[Frame, ...]) -> str:
-    gave_up = {"abort", "raise", "gsignal"}
+    gave_up = {"abort", "raise", "gsignal", "malloc_printerr", "libc_message"}
     named = {frame.function.lstrip("_") for frame in frames[:8]}
     return "SIGABRT" if named & gave_up or any("kill_impl" in name for name in named) else ""
 

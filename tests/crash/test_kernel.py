@@ -31,7 +31,7 @@ ARM = (
     "[ 12.5] qemu-system-aar[734]: unhandled level 2 translation fault (11) at 0x00000008,"
     " esr 0x92000006, in qemu-system-aarch64[aaaac0000000+a00000]"
 )
-POWER = "qemu-kvm[1234]: segfault (11) at 0 nip 7fff95c lr 7fff95c code 1 in libvirt.so.0[7fff+1e0000]"
+POWER = "qemu-kvm[1234]: segfault (11) at 0 nip 7fff95c lr 7fff95c code 1 in libvirt.so.0[7fff+1e]"
 UNIT = "systemd[1]: virtqemud.service: Main process exited, code=dumped, status=11/SEGV"
 STATUS = "  Process: 868 ExecStart=/usr/sbin/libvirtd $args (code=dumped, signal=SEGV)"
 STACK = """\
