@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 
 from ci.deadline import Deadline
 from ci.errors import VirtciError
+from ci.model import Outcome
 from ci.run import Run
 from ci.shell import Shell
 
@@ -49,6 +50,20 @@ def made_ahead(run: Run, hosts: Sequence[object], *, seconds: float) -> Iterator
 
 
 def _prepare(run: Run, hosts: Sequence[Preparing], deadline: Deadline) -> None:
-    """One after the other: hosts of a kind need the same."""
-    for host in hosts:
-        host.prepare(run.shell, deadline, say=lambda text: run.watcher.said(STEP, text))
+    """One after the other: hosts of a kind need the same. People hear of it if it takes work."""
+    began, said = run.clock.monotonic(), threading.Event()
+    outcome = Outcome.SKIPPED
+
+    def say(text: str) -> None:
+        if not said.is_set():
+            run.watcher.started(STEP)
+            said.set()
+        run.watcher.said(STEP, text)
+
+    try:
+        for host in hosts:
+            host.prepare(run.shell, deadline, say=say)
+        outcome = Outcome.PASSED
+    finally:
+        if said.is_set():
+            run.watcher.ended(STEP, outcome, run.clock.monotonic() - began, again=True)

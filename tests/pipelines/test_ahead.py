@@ -16,6 +16,7 @@ from ci.pipelines.main import pipeline
 from ci.pipelines.plan import Plan
 from ci.run import Run, Step
 from ci.shell import Shell
+from ci.watcher import Silent
 from tests.pipelines.fake_plan import FakeBuilder, FakeHost, fake_plan, note
 
 SOON = 30.0
@@ -102,6 +103,36 @@ def test_a_stop_during_the_build_ends_the_preparation(tmp_path: Path) -> None:
     thread.join()
     run.close()
     assert calls.read_text().splitlines()[-1] == "left"
+
+
+class Heard(Silent):
+    """Remembers when something began and how it ended."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def started(self, step: str) -> None:
+        self.lines.append(f"{step} began")
+
+    def ended(self, step: str, outcome: Outcome, seconds: float, *, again: bool) -> None:
+        self.lines.append(f"{step} {outcome}")
+
+
+@pytest.mark.parametrize(("endless", "outcome"), [(False, "passed"), (True, "skipped")])
+def test_what_was_said_to_begin_is_said_to_end(
+    tmp_path: Path,
+    endless: bool,  # noqa: FBT001
+    outcome: str,
+) -> None:
+    heard = Heard()
+    wanted = plan(tmp_path / "calls", "prepare", endless=endless, fails=True)
+    run = Run(tmp_path / "run", watcher=heard)
+    pipeline(run, wanted)
+    run.close()
+    assert [line for line in heard.lines if line.startswith("ahead")] == [
+        "ahead began",
+        f"ahead {outcome}",
+    ]
 
 
 class StoppedBuilder(FakeBuilder, frozen=True, kw_only=True):
