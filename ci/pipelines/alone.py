@@ -63,7 +63,7 @@ def explain_after(
     """
     before = looked(run, target.host, end.suite)
     found = before if before and not before.trouble else _look(run, target, end.suite)
-    told = found is before and not is_unread(run, target.host, end.suite)
+    told = found is before and not is_unread(run, target.host, end.suite, died=found.died)
     if end.failed or ((found.cores or (lasts and found.replaced)) and not told):
         _gather(run, target, end.suite)
     if found is not before:

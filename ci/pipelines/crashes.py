@@ -74,12 +74,15 @@ def step_name(host: str, suite: str) -> str:
     return f"crashes/{host}/{suite}"
 
 
-def is_unread(run: Run, host: str, suite: str) -> bool:
-    """Whether evidence was gathered after a suite that no finished step has looked at."""
+def is_unread(run: Run, host: str, suite: str, *, died: bool) -> bool:
+    """Whether evidence was gathered after a suite that no finished step has looked at.
+
+    When a program is known to have ``died`` that is to be told although the host gave no evidence.
+    """
     evidence = Place(run.folder, host, suite).evidence
     gathered = evidence.is_dir() and any(not one.name.startswith(".") for one in evidence.iterdir())
     ended = run.folder / step_name(host, suite) / DONE
-    return gathered and not ended.exists()
+    return (gathered or died) and not ended.exists()
 
 
 def explain_failures(  # noqa: PLR0917 - a step takes its inputs in a row

@@ -12,7 +12,6 @@ from ci.launch import Suite
 from ci.launch.target import SuiteEnd, Target
 from ci.model import Access, Build, Deployment
 from ci.pipelines.console import console_size
-from ci.pipelines.crashes import is_unread
 from ci.pipelines.elsewhere import Occupied, Trail, next_place, wedged
 from ci.pipelines.guest import GuestFiles, place_guest
 from ci.pipelines.kinds import HostKind
@@ -61,7 +60,7 @@ class Lane:
     def _explain_rest(self) -> None:
         """What a run that was cut had gathered and not yet read; the host is not needed for it."""
         for suite in self.suites:
-            if self._has(suite) and is_unread(self.run, self.host.name, suite.name):
+            if self._has(suite) and self.witness.is_unread(suite.name):
                 self.witness.explain(self.host.name, suite.name)
 
     def _pending(self) -> bool:

@@ -18,7 +18,7 @@ from ci.launch.tck import TckSuite
 from ci.model import Access, Build, Looked
 from ci.pipelines.console import SUITE as CONSOLE
 from ci.pipelines.console import console_troubles, write_console_cases
-from ci.pipelines.crashes import Explained, explain_failures, step_name
+from ci.pipelines.crashes import Explained, explain_failures, is_unread, step_name
 from ci.pipelines.looked import looked, note_look
 from ci.pipelines.plan import Plan
 from ci.run import Run
@@ -82,6 +82,11 @@ class Witness:
     def is_unlooked(self, name: str) -> bool:
         """Whether a run was cut behind a suite before anybody looked what it had left."""
         return self.plan.report.evidence and looked(self.run, self.lane, name) is None
+
+    def is_unread(self, name: str) -> bool:
+        """Whether a run was cut before anybody explained what was found behind a suite."""
+        found = looked(self.run, self.lane, name)
+        return is_unread(self.run, self.lane, name, died=found is not None and found.died)
 
     def place(self, access: Access, name: str) -> Path:
         return self.run.folder / "evidence" / access.name / name
