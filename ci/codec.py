@@ -19,6 +19,7 @@ import msgspec
 
 from ci.errors import UsageError
 from ci.toml_lines import line_of
+from ci.type_words import in_words
 
 T = TypeVar("T")
 MOST_BYTES = 64 * 2**20  # of a file that people write
@@ -99,6 +100,8 @@ def _explain(message: str, data: Any, kind: Any, source: str, text: str) -> str:
         what = _wrong_choice(choice[1].strip("'"), kind, data, path)
     elif invalid := re.search(r"Invalid value '(.+?)'$", what):
         what = _wrong_kind(invalid[1], kind, data, path)
+    else:
+        what = in_words(what)
     place = _dotted(path) or ("the whole file" if text else "")  # a command line has no file
     return ": ".join(filter(None, (f"{source}{_line(text, path)}", place, what)))
 

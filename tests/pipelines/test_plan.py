@@ -96,8 +96,8 @@ def test_a_plan_is_read_again_from_its_text(tmp_path: Path) -> None:
 WRONG: tuple[tuple[tuple[str, str], str], ...] = (
     (("loops", "lops"), ':16: suites[0].lops: unknown key; did you mean "loops"?'),
     (('"git"', '"gti"'), ':2: source.kind: "gti" is no kind known here; did you mean "git"?'),
-    (("842", '"many"'), ":16: suites[0].loops: Expected `int`, got `str`"),
-    (("842", "0"), ":16: suites[0].loops: Expected `int` >= 1"),
+    (("842", '"many"'), ":16: suites[0].loops: expected a whole number, not a string"),
+    (("842", "0"), ":16: suites[0].loops: expected a whole number >= 1"),
     (("[[hosts]]", "[[hots]]"), ':10: hots: unknown key; did you mean "hosts"?'),
     ((PLAN, "[report]\n"), ':1: the whole file: the key "hosts" is missing'),
     ((PLAN, "hosts = []\n"), ": hosts: a plan needs at least one [[hosts]]"),
