@@ -19,8 +19,10 @@ def in_words(message: str) -> str:
     """
     if not message.startswith("Expected `"):
         return message
-    said = _TYPES.sub(lambda found: _either(found[1].split(" | ")), message)
-    return said.replace("Expected", "expected", 1).replace(", got ", ", not ", 1)
+    wanted, got, given = message.partition(", got ")
+    said = _TYPES.sub(lambda found: _either(found[1].split(" | ")), wanted)
+    found = "a fraction" if given == "`float`" else _TYPES.sub(lambda one: _either([one[1]]), given)
+    return said.replace("Expected", "expected", 1) + (f", not {found}" if got else "")
 
 
 def _either(types: list[str]) -> str:

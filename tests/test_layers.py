@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors",),
-    ("deadline", "model", "places", "shard", "streams", "toml_lines", "urls"),
+    ("deadline", "model", "places", "shard", "streams", "toml_lines", "type_words", "urls"),
     ("codec", "shell", "elf", "facts", "ssh_uri", "stats", "templates", "watcher", "rpmfile"),
     ("cached", "leftovers", "journal"),
     ("run",),

@@ -14,7 +14,8 @@ from ci.type_words import in_words
         ("Expected `str | array`, got `bool`", "expected a string or a list, not true or false"),
         ("Expected `int` >= 1", "expected a whole number >= 1"),
         ("Expected `str` of length >= 1", "expected a string of length >= 1"),
-        ("Expected `odd`, got `float`", "expected odd, not a number"),
+        ("Expected `odd`, got `float`", "expected odd, not a fraction"),
+        ("Expected `float`, got `str`", "expected a number, not a string"),
         ("Object has `2` keys", "Object has `2` keys"),
     ],
 )
