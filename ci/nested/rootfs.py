@@ -20,6 +20,7 @@ from ci.shell import Argv, LocalShell, Shell
 # the children end with us: whoever kills the builder leaves nobody writing
 _TIED = ("setpriv", "--pdeathsig", "TERM", "--")
 _REMOVE_SECONDS = 120
+_SBIN = "/usr/sbin:/sbin"  # where mke2fs is; not in the path of Debian's ordinary users
 
 
 def namespace(*, uid: int | None = None) -> Argv:
@@ -112,7 +113,8 @@ def _must(
     where: Path,
     environment: Mapping[str, str] | None = None,
 ) -> None:
-    done = shell.run(argv, deadline, env={"LC_ALL": "C.UTF-8", **(environment or {})})
+    path = f"{os.environ.get('PATH', os.defpath)}:{_SBIN}"
+    done = shell.run(argv, deadline, env={"LC_ALL": "C.UTF-8", "PATH": path, **(environment or {})})
     if done.ok:
         return
     program = next(word for word in argv if word in _HINTS)

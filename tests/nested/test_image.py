@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from ci import places
@@ -86,6 +87,19 @@ def test_what_a_killed_program_had_unpacked_is_removed(
     with pytest.raises(Interrupted):
         rootfs.make_packages(image_recipe(), tmp_path, shell=Stopped(), deadline=Deadline.after(10))
     assert not list((tmp_path / "scratch").iterdir())
+
+
+@pytest.mark.real
+def test_a_disk_is_made_with_the_path_of_an_ordinary_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "/usr/local/bin:/usr/bin:/bin")
+    (tmp_path / "root").mkdir()
+    recipe = msgspec.structs.replace(image_recipe(), disk_gib=1)
+    disk = tmp_path / "disk.qcow2"
+    deadline = Deadline.after(SECONDS)
+    rootfs.make_disk(tmp_path / "root", disk, recipe, shell=LocalShell(), deadline=deadline)
+    assert disk.is_file()
 
 
 @pytest.mark.real
