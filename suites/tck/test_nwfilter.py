@@ -11,6 +11,9 @@ from suites.tck.device_xml import filter_xml
 from suites.tck.lab import Lab
 from suites.tck.verdict import refused
 
+# they are counted, and all bind filters to the one device that every host has
+pytestmark = pytest.mark.alone("nwfilter")
+
 RULE = "<rule action='drop' direction='in'><mac/></rule>"
 
 
@@ -39,7 +42,6 @@ def test_a_filter_is_listed(connection: Handle, packet_filter: Handle) -> None:
     assert packet_filter.name() in [one.name() for one in connection.listAllNWFilters(0)]
 
 
-@pytest.mark.alone
 def test_a_filter_counts(lab: Lab, connection: Handle) -> None:
     before = connection.numOfNWFilters()
     connection.nwfilterDefineXML(filter_xml(lab.name()))

@@ -11,6 +11,8 @@ from suites.tck.event_log import EventLog
 from suites.tck.lab import Lab
 from suites.tck.verdict import refused
 
+pytestmark = pytest.mark.alone("secret")  # nobody else makes any, and here they are counted
+
 VOLUME = libvirt.VIR_SECRET_USAGE_TYPE_VOLUME
 
 
@@ -43,7 +45,6 @@ def test_a_secret_is_listed(connection: Handle, secret: Handle) -> None:
     assert secret.UUIDString() in [one.UUIDString() for one in connection.listAllSecrets(0)]
 
 
-@pytest.mark.alone
 def test_a_secret_counts(lab: Lab, connection: Handle) -> None:
     before = connection.numOfSecrets()
     connection.secretDefineXML(secret_xml(lab.name()), 0)
