@@ -217,22 +217,9 @@ def test_a_transient_domain_runs_without_configuration(
     assert transient.name() not in connection.listDefinedDomains()
 
 
-def test_a_transient_domain_vanishes_when_destroyed(connection: Handle, transient: Handle) -> None:
-    name = transient.name()
-    transient.destroy()
-    assert name not in names(connection)
-
-
 def test_a_transient_domain_cannot_be_undefined(transient: Handle) -> None:
     with refused(libvirt.VIR_ERR_OPERATION_INVALID):
         transient.undefine()
-
-
-def test_a_transient_domain_becomes_persistent_when_defined(
-    connection: Handle, transient: Handle
-) -> None:
-    connection.defineXML(transient.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
-    assert transient.isPersistent() == 1
 
 
 def test_transient_and_persistent_domains_are_told_apart_in_lists(
@@ -243,6 +230,19 @@ def test_transient_and_persistent_domains_are_told_apart_in_lists(
     assert transient.name() in found
     assert persistent not in found
     assert persistent in names(connection, libvirt.VIR_CONNECT_LIST_DOMAINS_PERSISTENT)
+
+
+def test_a_transient_domain_vanishes_when_destroyed(connection: Handle, transient: Handle) -> None:
+    name = transient.name()
+    transient.destroy()
+    assert name not in names(connection)
+
+
+def test_a_transient_domain_becomes_persistent_when_defined(
+    connection: Handle, transient: Handle
+) -> None:
+    connection.defineXML(transient.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    assert transient.isPersistent() == 1
 
 
 def test_an_autodestroy_domain_ends_with_its_connection(lab: Lab, connection: Handle) -> None:
