@@ -7,6 +7,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import libvirt
 import msgspec
@@ -120,28 +121,33 @@ class Verdicts:
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
         self.item = item
         self.recorder.note_case(case_name(item))
-        with answers():
+        with answers(session=is_session(item)):
             yield
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
-        with answers():
+        with answers(session=is_session(item)):
             yield
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, None, None]:
-        with answers():
+        with answers(session=is_session(item)):
             yield
 
 
+def is_session(item: pytest.Item) -> bool:
+    """Whether the daemon is that of one user, who may do less than root."""
+    return urlsplit(str(item.config.getoption("connect"))).path == "/session"
+
+
 @contextmanager
-def answers() -> Iterator[None]:
+def answers(*, session: bool = False) -> Iterator[None]:
     """An answer of the driver ends a case without the traceback that a failure deserves; a case
     that was stopped has no verdict."""
     try:
         yield
     except (libvirt.libvirtError, Unsupported) as error:
-        outcome, reason = verdict(error, "call")
+        outcome, reason = verdict(error, "call", session=session)
         if outcome in (Outcome.UNSUPPORTED, Outcome.SKIPPED):
             pytest.skip(f"{outcome}: {reason.splitlines()[0]}")
         raise

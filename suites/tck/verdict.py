@@ -24,6 +24,8 @@ UNSUPPORTED = frozenset(
 )
 
 
+NO_PRIVILEGES = "privileges: its daemon is an ordinary user's"
+
 # what libvirt says when the machine, not the driver, cannot do something
 LACKING = {
     "control groups for libvirt": r"cgroup .*(is not|isn't) (mounted|available)",
@@ -33,6 +35,12 @@ LACKING = {
         r"file descriptors is not supported on this socket"
     ),
     "SMBIOS tables": r"Host SMBIOS information is not available",
+    NO_PRIVILEGES: r"Running as a non-root user",
+}
+# the same where the daemon is that of one user; elsewhere that is for somebody to look at
+LACKING_IN_SESSION = {
+    **LACKING,
+    NO_PRIVILEGES: r"Running as a non-root user|Operation not permitted",
 }
 
 
@@ -44,24 +52,28 @@ def is_unsupported(error: libvirt.libvirtError) -> bool:
     """Whether the driver says that it does not do this at all."""
     if error.get_error_code() == libvirt.VIR_ERR_INVALID_ARG:
         return "unsupported flags" in str(error)
+    if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
+        return "in session mode" in str(error)
     return error.get_error_code() in UNSUPPORTED
 
 
-def lacking(error: libvirt.libvirtError) -> str:
+def lacking(error: libvirt.libvirtError, *, session: bool = False) -> str:
     """What the host does not have although the driver could use it; empty otherwise."""
     text = str(error)
-    return next((what for what, pattern in LACKING.items() if re.search(pattern, text)), "")
+    known = LACKING_IN_SESSION if session else LACKING
+    return next((what for what, pattern in known.items() if re.search(pattern, text)), "")
 
 
-def verdict(error: BaseException, when: str) -> tuple[Outcome, str]:
+def verdict(error: BaseException, when: str, *, session: bool = False) -> tuple[Outcome, str]:
     """Outcome and reason of a case that ``error`` ended in phase ``when`` (setup, call, teardown).
 
-    A crash or a hang is the product's fault in every phase.
+    A crash or a hang is the product's fault in every phase. ``session``: the daemon is that of one
+    user.
     """
     match error:
         case Unsupported():
             return Outcome.UNSUPPORTED, str(error)
-        case libvirt.libvirtError() if what := lacking(error):
+        case libvirt.libvirtError() if what := lacking(error, session=session):
             return Outcome.SKIPPED, f"this host has no {what}: {failed_function(error)}: {error}"
         case libvirt.libvirtError() if is_unsupported(error):
             return Outcome.UNSUPPORTED, f"{failed_function(error)}: {error}"

@@ -54,6 +54,19 @@ def test_what_the_host_lacks_is_skipped_with_the_reason() -> None:
     assert reason.startswith("this host has no control groups")
 
 
+def test_what_only_root_may_do_is_skipped_on_the_daemon_of_one_user_alone() -> None:
+    made = error(libvirt.VIR_ERR_SYSTEM_ERROR, "error creating bridge: Operation not permitted")
+    outcome, reason = verdict(made, "call", session=True)
+    assert outcome is Outcome.SKIPPED
+    assert reason.startswith("this host has no privileges: its daemon is an ordinary user's: virX")
+    assert verdict(made, "call")[0] is Outcome.FAILED
+
+
+def test_what_there_is_not_in_session_mode_is_unsupported() -> None:
+    made = error(libvirt.VIR_ERR_OPERATION_INVALID, "Can't define NWFilters in session mode")
+    assert verdict(made, "call")[0] is Outcome.UNSUPPORTED
+
+
 @pytest.mark.parametrize("kind", [DaemonCrashed, CallHung])
 @pytest.mark.parametrize("when", ["setup", "call", "teardown"])
 def test_a_crash_or_a_hang_is_the_products_in_every_phase(
