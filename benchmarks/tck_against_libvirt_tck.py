@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ci.codec import from_json
+from ci.commands.tck import workers_for
 from ci.deadline import Deadline
 from ci.guest.build import Guest, build_guest
 from ci.journal import read
@@ -32,7 +33,6 @@ from tests.libvirtd import start_libvirtd
 API = Path("/usr/share/libvirt/api/libvirt-api.xml")
 CALLED = re.compile(rb"debug : (vir\w+):\d+ : ")
 SECONDS = 3600
-WORKERS = 2  # as virtci tck has them for a connection of this machine
 
 
 def api_names() -> frozenset[str]:
@@ -82,7 +82,7 @@ def main() -> None:
     ours, theirs = folder / "ours.jsonl", folder / "theirs.jsonl"
     with connection(driver) as uri:
         command = tck.argv(
-            uri, ours, named, kernel=guest.kernel, initrd=guest.initrd, workers=WORKERS
+            uri, ours, named, kernel=guest.kernel, initrd=guest.initrd, workers=workers_for(uri)
         )
         mine = run("virtci tck", command, ours, api)
         other = external.argv(

@@ -36,7 +36,11 @@ from ci.watcher import Watchers
 from suites.tck import AREAS, is_known
 
 GUEST_SECONDS = 900.0
-LOCAL_WORKERS = 2  # a host elsewhere is often one that emulates: there cases run one by one
+# a case on QEMU waits half of its time for a process to begin or end; not more workers, since those
+# that a crash meets share the blame for it
+QEMU_WORKERS = 3
+LOCAL_WORKERS = 2
+REMOTE_WORKERS = 1  # a host elsewhere is often one that emulates: there cases run one by one
 
 app = typer.Typer()
 
@@ -56,7 +60,10 @@ def tck(
     ] = 1.0,
     seconds: Annotated[int, typer.Option(min=1, help="Limit of the whole suite.")] = 3600,
     workers: Annotated[
-        int, typer.Option(min=0, max=64, help="Processes; 0: 2 on this machine, 1 elsewhere.")
+        int,
+        typer.Option(
+            min=0, max=64, help="Processes; 0: 3 for QEMU here, 2 for others, 1 elsewhere."
+        ),
     ] = 0,
     daemon_probe: Annotated[
         str, typer.Option(help="Command that prints pid and start of a daemon elsewhere.")
@@ -107,7 +114,9 @@ def tck(
 
 def workers_for(uri: str) -> int:
     """How many cases a connection is given at once when nobody says."""
-    return LOCAL_WORKERS if is_local(uri) else 1
+    if not is_local(uri):
+        return REMOTE_WORKERS
+    return QEMU_WORKERS if uri.startswith("qemu") else LOCAL_WORKERS
 
 
 def _checked(areas: list[str]) -> tuple[str, ...]:
