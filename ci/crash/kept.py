@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ci.codec import from_json
 from ci.crash.attribution import HANG, loss_meaning
-from ci.crash.files import read_telling
 from ci.crash.kernel import segfaults
 from ci.crash.said import STOPPED
+from ci.crash.since import newer, read_mark
 from ci.journal import read
 from ci.model import CaseResult, Outcome
 
@@ -57,12 +57,14 @@ def keep_segfaults(ledger: Path, evidence: Path, ended: Collection[str] = ()) ->
 
     ``ended`` are those that no case saw.
 
-    The kernel's log is everybody's: of other processes it tells nothing here.
+    The kernel's log is everybody's: of other processes it tells nothing here, and what is older
+    than the mark is of nobody who lived then.
     """
+    since = read_mark(evidence)
     for log in sorted(evidence.rglob("dmesg.txt")):
-        text = read_telling(log)
+        text = newer(log, evidence, since)
         for pid in sorted({*_processes(ledger), *ended} - _with_core(evidence)):
-            if told := segfaults(text, pid):
+            if told := segfaults(text, pid, workers=pid not in ended):
                 (evidence / f"{SEGFAULTS}{pid}.txt").write_text(told, encoding="utf-8")
 
 

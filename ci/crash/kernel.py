@@ -107,14 +107,14 @@ def _signal(words: dict[str, str | None]) -> str:
     return _TRAPS.get(words.get("trap") or "", "SIGSEGV")
 
 
-def segfaults(text: str, pid: str) -> str:
+def segfaults(text: str, pid: str, *, workers: bool = True) -> str:
     """What a kernel's log says of the end of one process; empty when it says nothing.
 
     Of a worker's fault the kernel tells the thread, not the process: those of libvirt's pools that
-    are younger than the process count as its own.
+    are younger than the process count as its own, unless ``workers`` of others may have died too.
     """
     found = (_death(line) for line in text.splitlines())
-    own = (one for one in found if one and (one.pid == pid or _of_pool(one, pid)))
+    own = (one for one in found if one and (one.pid == pid or (workers and _of_pool(one, pid))))
     return "\n".join(line for one in own for line in one.lines())
 
 

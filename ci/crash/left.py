@@ -11,8 +11,8 @@ import msgspec
 
 from ci.codec import from_json
 from ci.crash.explain import CrashReport
-from ci.crash.files import read_telling
 from ci.crash.kept import deaths
+from ci.crash.since import newer, read_mark
 from ci.crash.told import told
 from ci.crash.trace import Trace
 from ci.journal import read
@@ -97,7 +97,7 @@ def _ended(one: Replaced, ledger: Path, evidence: Path) -> CrashReport:
 def _kernel_on(pid: int, evidence: Path) -> str:
     """What the kernel's log tells of the end of a process: that there was no memory for it."""
     log = evidence / "dmesg.txt"
-    text = read_telling(log) if log.is_file() else ""
+    text = newer(log, evidence, read_mark(evidence)) if log.is_file() else ""
     found = re.search(rf"^.*\bKilled process {pid}\b.*$", text, re.MULTILINE)
     return f"; the kernel: {found[0].strip()}" if found else ""
 

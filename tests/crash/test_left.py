@@ -11,11 +11,12 @@ from ci.codec import to_json
 from ci.crash.explain import CrashReport, explain
 from ci.crash.kept import keep_segfaults
 from ci.crash.left import unseen, untold
+from ci.crash.since import MARK
 from ci.crash.told import told
 from ci.crash.trace import Trace
 from ci.deadline import Deadline
 from ci.journal import Event, Journal
-from ci.model import CaseResult, LeftCore, Looked, Outcome, Replaced, Served
+from ci.model import CaseResult, LeftCore, Looked, Mark, Outcome, Replaced, Served
 
 CORE = LeftCore(program="libvirtd", pid=812, path="/var/crash/core", at=105.0)
 WAS = Served(program="libvirtd", pid=812, start=100, idles=False, at=1.0)
@@ -87,6 +88,18 @@ def test_a_daemon_of_which_the_kernel_noted_a_segfault_is_told_of_by_that(tmp_pa
     (one,) = explain(tmp_path, None, Deadline.after(60.0))
     assert one.signature.startswith("libvirtd: SIGSEGV")
     assert untold(REPLACED, [one], tmp_path / "ledger.jsonl", tmp_path) == ()
+
+
+def test_a_segfault_of_another_process_or_another_time_is_not_its_own(tmp_path: Path) -> None:
+    old, new = (
+        f"[{at}] {who}: segfault at 0 ip 00007f0 sp 00007f1 error 4 in libvirt.so[7f0+9]"
+        for at, who in (("7.0", "libvirtd[812]"), ("9.1", "rpc-libvirtd[813]"))
+    )
+    mark = Mark(boot_id="b", last={"dmesg.txt": old})
+    (tmp_path / MARK).write_bytes(to_json(mark))
+    (tmp_path / "dmesg.txt").write_text(f"{old}\n{new}\n")
+    keep_segfaults(ledger(tmp_path), tmp_path, {"812"})
+    assert not list(tmp_path.glob("segfault.*"))
 
 
 def test_a_daemon_that_is_another_one_is_told_of_with_what_the_kernel_says(tmp_path: Path) -> None:
