@@ -11,13 +11,14 @@ import pytest
 from rich.console import Console
 
 from ci.journal import Event, Journal
-from ci.model import LeftCore, Looked, Outcome
+from ci.model import LeftCore, Looked, Outcome, Replaced, Served
 from ci.pipelines.main import pipeline
 from ci.pipelines.plan import Plan, ReportPlan
 from ci.report import junit
 from ci.report.console import summary
 from ci.report.results import RunResults, exit_code, load
 from ci.run import Run
+from ci.watcher import Silent
 from tests.pipelines.fake_plan import fake_plan
 from tests.pipelines.test_crashes import outcomes
 from tests.pipelines.test_main import Cut, calls_in, go
@@ -93,6 +94,30 @@ def test_nobody_looks_where_the_plan_wants_no_evidence(
     plan = msgspec.structs.replace(plan, report=ReportPlan(evidence=False))
     assert exit_code(go(tmp_path / "run", plan)) == 0
     assert seen == []
+
+
+class Told(Silent):
+    """What steps said."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def said(self, step: str, text: str) -> None:
+        self.lines.append(f"{step}: {text}")
+
+
+def test_a_daemon_that_is_another_behind_a_suite_of_others_is_only_told_of(
+    tmp_path: Path, looks: Callable[[Looked], list[str]]
+) -> None:
+    was = Served(program="libvirtd", pid=812, start=1, idles=False, at=1.0)
+    looks(Looked(replaced=(Replaced(was=was),)))
+    told = Told()
+    results = go(tmp_path / "run", fake_plan(tmp_path / "calls", PASSED), watcher=told)
+    assert exit_code(results) == 0
+    assert "one-crashes" not in outcomes(results)
+    (said,) = (line for line in told.lines if line.startswith("suites/h1/one: "))
+    assert "libvirtd (process 812) ended meanwhile and left no core; nobody answers now" in said
+    assert said.endswith("; whether the suite asked for that is not known")
 
 
 def test_a_host_that_cannot_be_looked_at_fails_nothing_and_is_said(
