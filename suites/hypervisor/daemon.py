@@ -20,6 +20,7 @@ from ci.shell import LocalShell
 
 BACKTRACE_SECONDS = 30.0
 TRACED_SECONDS = 0.2
+SETTLE_SECONDS = 0.5  # from a debugger that lets go of a stopped process to its stop
 REMOTE_SECONDS = 120.0  # an emulated host takes half a minute to write a core
 SSH_FAILED = 255  # of ssh itself, not of what it was to run
 NAMES = ("libvirtd", "virtqemud", "virtxend", "virtproxyd", "virtchd", "virtlxcd")
@@ -46,8 +47,8 @@ class Daemon:
         """
         argv = ("gdb", "-batch", "-nx", "-p", str(self.pid), "-ex", "thread apply all bt")
         deadline = Deadline.after(BACKTRACE_SECONDS)
+        state = stopped_at_last(self.pid, deadline)  # looked at first: gdb stops it, too
         wait_untraced(self.pid, deadline)
-        state = stopped(self.pid)  # looked at first: gdb stops it, too
         stacks, why = _said(argv, deadline)
         while "#0 " not in stacks and tracer(self.pid) and not deadline.expired():
             wait_untraced(self.pid, deadline)
@@ -137,12 +138,24 @@ def tracer(pid: int) -> int:
 
 
 def wait_untraced(pid: int, deadline: Deadline) -> None:
-    """Wait until no debugger holds the process: meanwhile nobody sees whether it is stopped.
-
-    For a moment after the debugger left, the process still stands where that had it stand.
-    """
-    while (tracer(pid) or _state(pid)[1] == "t") and not deadline.expired():
+    """Wait until no debugger holds the process."""
+    while tracer(pid) and not deadline.expired():
         time.sleep(TRACED_SECONDS)
+
+
+def stopped_at_last(pid: int, deadline: Deadline) -> str:
+    """As ``stopped``, once no debugger hides it.
+
+    For a moment after one left, the process still stands where that had it stand, or runs.
+    """
+    until = time.monotonic() + SETTLE_SECONDS
+    while not (said := stopped(pid)) and (state := _state(pid)[1]) and time.monotonic() < until:
+        if deadline.expired():
+            break
+        if state == "t" or tracer(pid):
+            until = time.monotonic() + SETTLE_SECONDS
+        time.sleep(TRACED_SECONDS / 10)
+    return said
 
 
 def start_time(pid: int) -> int:

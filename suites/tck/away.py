@@ -10,12 +10,11 @@ import libvirt
 
 from ci.deadline import Deadline
 from ci.errors import InfraError, VirtciError
-from suites.hypervisor.daemon import BACKTRACE_SECONDS, stopped, wait_untraced
+from suites.hypervisor.daemon import BACKTRACE_SECONDS, stopped_at_last
 
 RESTART_SECONDS = 30.0
 IN_VAIN_SECONDS = 120.0
 POLL_SECONDS = 0.2
-SETTLE_SECONDS = 0.5  # from a debugger that lets go of a stopped process to its stop
 
 
 class Away:
@@ -58,8 +57,4 @@ class Away:
 
 def _stopped(pid: int) -> str:
     """A sentence when it is, and no debugger of others hides that just now."""
-    wait_untraced(pid, Deadline.after(BACKTRACE_SECONDS))
-    until = time.monotonic() + SETTLE_SECONDS
-    while not (said := stopped(pid)) and pid and time.monotonic() < until:
-        time.sleep(POLL_SECONDS / 10)
-    return said.strip()
+    return stopped_at_last(pid, Deadline.after(BACKTRACE_SECONDS)).strip()

@@ -46,7 +46,7 @@ def test_a_stopped_process_is_not_asked(process: int) -> None:
 def test_one_that_a_debugger_lets_go_of_is_seen_stopped_soon(
     process: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("suites.tck.away.SETTLE_SECONDS", 60.0)
+    monkeypatch.setattr("suites.hypervisor.daemon.SETTLE_SECONDS", 60.0)
     os.kill(process, signal.SIGCONT)
     threading.Timer(0.2, os.kill, (process, signal.SIGSTOP)).start()
     assert "is stopped" in fail(Away(SHORT), process).message

@@ -48,6 +48,20 @@ def test_a_debugger_that_takes_too_long_is_not_waited_for(
     assert f"no backtrace of process {daemon.pid}: no time left" in said
 
 
+def test_a_stop_that_another_debugger_hides_is_told(daemon: Daemon) -> None:
+    os.kill(daemon.pid, signal.SIGSTOP)
+    while not daemons.stopped(daemon.pid):
+        time.sleep(0.01)
+    holding = ("gdb", "-batch", "-nx", "-p", str(daemon.pid), "-ex", "shell sleep 2")
+    with subprocess.Popen(holding, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as gdb:
+        while not tracer(daemon.pid):
+            assert gdb.poll() is None
+            time.sleep(0.01)
+        said = daemon.backtrace()
+    assert said.startswith(f"process {daemon.pid} (sleep) is stopped: it was sent SIGSTOP\n")
+    assert "#0 " in said
+
+
 def test_a_host_that_does_not_answer_leaves_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(daemons, "REMOTE_SECONDS", 0.2)
     assert "did not end in time" in remote_backtrace(("sleep", "600"))
