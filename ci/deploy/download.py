@@ -27,6 +27,15 @@ def get(shell: FileShell, remote: str, local: Path, deadline: Deadline, *, limit
 def _receive(sftp: Sftp, remote: str, local: Path, deadline: Deadline, limit: int) -> int:
     local.parent.mkdir(parents=True, exist_ok=True)
     part = local.with_name(local.name + ".part")
+    try:
+        taken = _copy(sftp, remote, part, deadline, limit)
+        part.replace(local)
+    finally:
+        part.unlink(missing_ok=True)
+    return taken
+
+
+def _copy(sftp: Sftp, remote: str, part: Path, deadline: Deadline, limit: int) -> int:
     taken = 0
     with sftp.open(remote, "rb") as source, part.open("wb") as target:
         size = source.stat().st_size or 0
@@ -38,7 +47,6 @@ def _receive(sftp: Sftp, remote: str, local: Path, deadline: Deadline, limit: in
             deadline.check(f"downloading {remote}")
             target.write(chunk)
             taken += len(chunk)
-    part.replace(local)
     return taken
 
 

@@ -198,7 +198,7 @@ def _own(
     Else a rate would count cores, and a loop may die more often than cores are kept.
     """
     own = [one for one in blamed if cause_of(_as_case(one), reports) == _cause(report)]
-    if len(reports) > 1 or not own:
+    if sum(bool(one.files) for one in reports) > 1 or not own:
         return own
     return [one for one in blamed if one.fate is own[0].fate and one.op == own[0].op]
 

@@ -24,6 +24,7 @@ from ci.pipelines.plan import Plan
 from ci.run import Run
 
 EVIDENCE_SECONDS = 60.0
+PATIENT_SECONDS = 300.0  # where cores are to be packed by an emulated host
 LOOK_SECONDS = 30.0
 MARK_SECONDS = 30.0
 EXPLAIN_SECONDS = 600.0
@@ -44,7 +45,7 @@ class Witness:
         try:
             yield
         except Interrupted:
-            self.gather(access, name)
+            self.gather(access, name, seconds=EVIDENCE_SECONDS)
             raise
         except VirtciError:
             self.gather(access, name)
@@ -60,10 +61,10 @@ class Witness:
             folder = self.place(access, name)
             evidence.mark(access, folder, Deadline.after(MARK_SECONDS))
 
-    def gather(self, access: Access, name: str) -> None:
+    def gather(self, access: Access, name: str, seconds: float = PATIENT_SECONDS) -> None:
         if self.plan.report.evidence:
             folder = self.place(access, name)
-            evidence.gather(access, folder, Deadline.after(EVIDENCE_SECONDS))
+            evidence.gather(access, folder, Deadline.after(seconds))
 
     def look_after(self, access: Access, suite: Suite, *, failed: bool) -> bool:
         """Look behind a suite, and gather what the host can tell if there is anything to be told.
