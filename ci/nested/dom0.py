@@ -17,7 +17,7 @@ from ci.shell import Shell
 
 LIBRARY = "/usr/lib/virtci"
 GUEST_FOLDER = "/var/lib/virtci/guest"
-_PROGRAMS = ("boot", "ready", "restart-daemons", "run-libvirtd", "wire")
+_PROGRAMS = ("boot", "ready", "restart-daemons", "run-libvirtd", "run-virtlogd", "wire")
 _RPM_MACROS = "%_dbpath /var/lib/rpm\n"
 
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from ci.codec import decode
-from ci.deadline import Deadline
+from ci.deadline import Deadline, wait_until
 from ci.errors import InfraError, UsageError
 from ci.model import Access
 from ci.nested import accel, boot, process
@@ -147,14 +147,32 @@ def test_restarted_daemons_are_new_and_answer(xen_host: Access) -> None:
     assert f"libvirtd {after[0]}" in told.splitlines()
 
 
+def process_of(host: Access, daemon: str) -> str:
+    """Its number, or nothing; an answer in any case."""
+    return ssh(host, f"pidof {daemon} || true").strip()
+
+
 @pytest.mark.xen
-def test_a_crash_leaves_a_core_and_a_fresh_daemon(xen_host: Access) -> None:
+@pytest.mark.parametrize("daemon", ["libvirtd", "virtlogd"])
+def test_a_crash_leaves_a_core_and_a_fresh_daemon(xen_host: Access, daemon: str) -> None:
     ssh(xen_host, "rm -f /var/crash/core.*")
-    before = ssh(xen_host, "pidof", "libvirtd").split()[0]
+    before = process_of(xen_host, daemon)
     ssh(xen_host, "kill", "-SEGV", before)
+    wait_until(
+        f"a fresh {daemon}",
+        lambda: process_of(xen_host, daemon) not in ("", before),
+        Deadline.after(SECONDS),
+    )
     ssh(xen_host, "/usr/lib/virtci/ready")
-    assert ssh(xen_host, "pidof", "libvirtd").split()[0] != before
     assert f".{before}" in ssh(xen_host, "ls /var/crash; rm -f /var/crash/core.*")
+
+
+@pytest.mark.xen
+@pytest.mark.parametrize("daemon", ["oxenstored", "xenconsoled"])
+def test_xens_own_daemons_may_leave_cores(xen_host: Access, daemon: str) -> None:
+    limits = ssh(xen_host, f"cat /proc/$(pidof {daemon})/limits")
+    (row,) = (line.split() for line in limits.splitlines() if line.startswith("Max core file size"))
+    assert row[4] == "unlimited"
 
 
 @pytest.mark.xen
