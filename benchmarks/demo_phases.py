@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from ci.report.results import load
+from ci.report.loading import load
 
 
 def run(plan: str, runs: Path, environment: dict[str, str]) -> tuple[dict[str, float], float]:

@@ -17,8 +17,9 @@ from ci.codec import to_json
 from ci.journal import Event, Journal
 from ci.model import CaseResult, Outcome
 from ci.report import junit
+from ci.report.loading import load
 from ci.report.merge import find_shards, merge
-from ci.report.results import RunHeader, load
+from ci.report.results import RunHeader
 
 
 def raw(record: object) -> msgspec.Raw:

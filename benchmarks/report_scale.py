@@ -19,8 +19,8 @@ from junit_xml import TestSuite, to_xml_report_string
 
 from ci.model import Outcome
 from ci.report import junit
+from ci.report.loading import load
 from ci.report.page import write
-from ci.report.results import load
 from tests.made_runs import case, make_run
 
 STEPS = {"create": 0.4, "alive": 1.2, "reboot": 0.1, "alive-2": 1.3, "shutdown": 0.5, "check": 0.1}

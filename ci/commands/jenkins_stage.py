@@ -29,7 +29,8 @@ from ci.jenkins.stage import (
 )
 from ci.model import Outcome
 from ci.pipelines.plan import load_plan
-from ci.report.results import RunResults, exit_code, load
+from ci.report.loading import load
+from ci.report.results import RunResults, exit_code
 from ci.shard import parse_shard
 from ci.sources.export import plain_revision
 

@@ -14,7 +14,7 @@ from ci.notify.notify import notify as tell
 from ci.notify.notify import what_to_tell
 from ci.notify.recipients import load_recipients
 from ci.pipelines.runs import find
-from ci.report.results import load
+from ci.report.loading import load
 
 app = typer.Typer()
 

@@ -29,7 +29,8 @@ from ci.places import RUNS
 from ci.presubmit.lent import noted, take_back
 from ci.presubmit.worktree import Snapshot, patch, pushed, snapshot
 from ci.report.console import summary
-from ci.report.results import exit_code, load
+from ci.report.loading import load
+from ci.report.results import exit_code
 from ci.shell import LocalShell
 
 app = typer.Typer()

@@ -19,8 +19,9 @@ from ci.errors import InfraError
 from ci.pipelines.runs import find
 from ci.report import junit
 from ci.report.console import summary
+from ci.report.loading import load
 from ci.report.page import FOLDER, PAGE, write
-from ci.report.results import RunResults, exit_code, load
+from ci.report.results import RunResults, exit_code
 from ci.shell import LocalShell
 
 OPEN_SECONDS = 30.0

@@ -17,8 +17,9 @@ from ci.report import junit
 from ci.report.compare import Difference, compare
 from ci.report.convert import as_json, as_markdown
 from ci.report.junit_read import read_junit
+from ci.report.loading import load
 from ci.report.page import write
-from ci.report.results import RunResults, load
+from ci.report.results import RunResults
 from ci.report.tallies import Tally
 from ci.report.wording import tidy
 

@@ -10,8 +10,9 @@ from rich.console import Console
 
 from ci.report import junit, page
 from ci.report.console import summary
+from ci.report.loading import load
 from ci.report.merge import find_shards, merge
-from ci.report.results import RunResults, exit_code, load
+from ci.report.results import RunResults, exit_code
 
 
 def merge_command(

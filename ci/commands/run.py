@@ -23,8 +23,9 @@ from ci.pipelines.runs import begin, find, header_of_command, new_id
 from ci.report.console import summary
 from ci.report.live import LiveJUnit
 from ci.report.live_view import watching
+from ci.report.loading import load
 from ci.report.page import write
-from ci.report.results import RunResults, exit_code, load
+from ci.report.results import RunResults, exit_code
 from ci.run import Run
 from ci.shard import WHOLE, Shard, parse_shard
 from ci.watcher import Watchers

@@ -13,7 +13,8 @@ from ci.commands.options import RUNS_DEFAULT, RunsFolder
 from ci.errors import VirtciError
 from ci.pipelines.runs import folders
 from ci.report.console import tally
-from ci.report.results import RunResults, load
+from ci.report.loading import load
+from ci.report.results import RunResults
 
 app = typer.Typer()
 

@@ -28,7 +28,8 @@ from ci.pipelines.runs import find, header_of_command, new_id
 from ci.report.console import summary
 from ci.report.live import LiveJUnit
 from ci.report.live_view import watching
-from ci.report.results import RunHeader, exit_code, load
+from ci.report.loading import load
+from ci.report.results import RunHeader, exit_code
 from ci.run import Run
 from ci.watcher import Watchers
 

@@ -29,7 +29,8 @@ from ci.pipelines.runs import find, header_of_command, new_id
 from ci.pipelines.target import is_local, target_at
 from ci.report.console import STYLES, ConsoleWatcher, summary
 from ci.report.live import LiveJUnit
-from ci.report.results import RunHeader, exit_code, load
+from ci.report.loading import load
+from ci.report.results import RunHeader, exit_code
 from ci.run import Run
 from ci.shell import LocalShell
 from ci.watcher import Watchers

@@ -25,7 +25,8 @@ from ci.history.rows import (
     run_row,
     step_rows,
 )
-from ci.report.results import RunResults, load
+from ci.report.loading import load
+from ci.report.results import RunResults
 from ci.report.tallies import Key, Tally, tallies
 from ci.report.xml_text import printable
 

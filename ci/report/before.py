@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ci.errors import VirtciError
 from ci.model import Build, Record
-from ci.report.results import RunResults, load
+from ci.report.loading import load
+from ci.report.results import RunResults
 
 
 class BuildChange(Record, frozen=True, kw_only=True):

@@ -10,8 +10,9 @@ from ci.errors import VirtciError
 from ci.journal import read
 from ci.model import Outcome, Record
 from ci.report.damage import damage_named
+from ci.report.loading import load
 from ci.report.packages import PackagesSince, packages_since
-from ci.report.results import RunHeader, RunResults, load
+from ci.report.results import RunHeader, RunResults
 from ci.report.tallies import Key, Tally, tallies
 
 LOOKED_AT = 30

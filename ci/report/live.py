@@ -10,7 +10,8 @@ from pathlib import Path
 
 from ci.model import CaseResult, Outcome
 from ci.report import junit
-from ci.report.results import RunResults, load
+from ci.report.loading import load
+from ci.report.results import RunResults
 
 LEAST_SECONDS = 2.0
 SHARE = 10  # writing may take a tenth of the time

@@ -13,7 +13,7 @@ from ci.notify.message import Message, compose
 from ci.notify.notify import FILE, Told, notify, what_to_tell
 from ci.notify.recipients import Recipient, Recipients, load_recipients
 from ci.notify.sender import send
-from ci.report.results import load
+from ci.report.loading import load
 from ci.run import Failure
 from tests import made_runs
 from tests.made_runs import DAY, START, event, make_run

@@ -11,7 +11,8 @@ from ci.model import LeftCore, Looked, Replaced, Served
 from ci.pipelines import alone
 from ci.pipelines.alone import explain_after
 from ci.pipelines.crashes import Explained
-from ci.report.results import RunHeader, load
+from ci.report.loading import load
+from ci.report.results import RunHeader
 from ci.run import Run
 from tests.pipelines.test_crashes import outcomes
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from ci.model import Outcome
-from ci.report.results import RunResults, exit_code, load
+from ci.report.loading import load
+from ci.report.results import RunResults, exit_code
 
 REPOSITORY = Path(__file__).parent.parent.parent
 LOCAL_PLAN = """

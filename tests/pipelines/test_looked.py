@@ -16,7 +16,8 @@ from ci.pipelines.main import pipeline
 from ci.pipelines.plan import Plan, ReportPlan
 from ci.report import junit
 from ci.report.console import summary
-from ci.report.results import RunResults, exit_code, load
+from ci.report.loading import load
+from ci.report.results import RunResults, exit_code
 from ci.run import Run
 from ci.watcher import Silent
 from tests.pipelines.fake_plan import fake_plan

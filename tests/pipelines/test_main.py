@@ -13,7 +13,8 @@ from ci.journal import Event, Journal
 from ci.model import Access, Outcome
 from ci.pipelines.main import pipeline
 from ci.pipelines.plan import Plan
-from ci.report.results import RunHeader, RunResults, exit_code, load
+from ci.report.loading import load
+from ci.report.results import RunHeader, RunResults, exit_code
 from ci.run import Run, Step
 from tests.pipelines.fake_plan import FakeHost, fake_plan, note
 

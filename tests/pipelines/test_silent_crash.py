@@ -17,7 +17,8 @@ from ci.errors import ProductError
 from ci.launch.target import SuiteEnd, Target
 from ci.model import Outcome
 from ci.pipelines.plan import Plan
-from ci.report.results import exit_code, load
+from ci.report.loading import load
+from ci.report.results import exit_code
 from ci.run import Step
 from tests.deploy.hosts import a_machine
 from tests.libvirtd import Libvirtd, start_libvirtd

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ci.model import Build, BuildId, Rpm
 from ci.report.before import change_since_before
-from ci.report.results import RunHeader, load
+from ci.report.loading import load
+from ci.report.results import RunHeader
 from ci.run import Run, Step
 from tests.clock import FakeClock
 

@@ -13,8 +13,9 @@ from ci.report import junit
 from ci.report.compare import compare
 from ci.report.convert import as_json, as_markdown
 from ci.report.junit_read import read_junit
+from ci.report.loading import load
 from ci.report.page import page
-from ci.report.results import exit_code, load
+from ci.report.results import exit_code
 from ci.report.tallies import tallies
 from ci.run import Failure
 from tests.made_runs import DAY, START, case, iterations, make_run

@@ -11,8 +11,9 @@ from ci.codec import to_json
 from ci.errors import UsageError
 from ci.journal import Event, Journal
 from ci.model import CaseResult, Looked, Outcome, Tree
+from ci.report.loading import load
 from ci.report.merge import find_shards, merge, missing_shards
-from ci.report.results import RunHeader, exit_code, load
+from ci.report.results import RunHeader, exit_code
 from ci.run import Done, Failure, Run
 
 GOOD, BAD, LAB = Outcome.PASSED, Outcome.FAILED, Outcome.BROKEN

@@ -13,8 +13,8 @@ from ci.facts import PackageChange, package_diff
 from ci.model import Outcome
 from ci.report.compare import compare
 from ci.report.console import summary
+from ci.report.loading import load
 from ci.report.page import page
-from ci.report.results import load
 from tests.made_runs import DAY, START, case, make_run
 
 OLD = ("glibc-2.36-1.x86_64", "libvirt-9.0-1.x86_64", "xen-4.17-1.x86_64")

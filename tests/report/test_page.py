@@ -14,8 +14,8 @@ from rich.console import Console
 
 from ci.model import Outcome
 from ci.report.console import summary
+from ci.report.loading import load
 from ci.report.page import write
-from ci.report.results import load
 from ci.run import Failure
 from tests.made_runs import DAY, START, case, commit, iterations, make_run
 from tests.report.chromium import chromium, served
