@@ -152,10 +152,16 @@ def gather_over(shell: HostShell, hypervisor: str, folder: Path, deadline: Deadl
     files: list[str] = []
     missing: list[str] = []
     told = (files, missing)
-    # first: nothing tells more of a crash; the rest has its usual time in any case
-    cores = deadline.within(max(TREE_SECONDS, deadline.remaining() - REST_SECONDS))
-    _pack_cores(shell, cores, missing)
-    _fetch(shell, CORES, folder, cores, told)
+    # first: nothing tells more of a crash; a host without any is given up in the usual time
+    usual = deadline.within(REST_SECONDS)
+    if unpacked := _unpacked_cores(shell, usual, missing):
+        cores = deadline.within(max(TREE_SECONDS, deadline.remaining() - REST_SECONDS))
+        _pack(shell, unpacked, cores, missing)
+        _fetch(shell, CORES, folder, cores, told)
+        usual = deadline.within(REST_SECONDS)
+    else:
+        _fetch(shell, CORES, folder, usual, told)
+    deadline = usual
     for name, argv in (QUESTIONS | OF_HYPERVISOR.get(hypervisor, {})).items():
         try:
             done = shell.run(argv, deadline.within(QUESTION_SECONDS))
@@ -168,11 +174,8 @@ def gather_over(shell: HostShell, hypervisor: str, folder: Path, deadline: Deadl
     return _told(folder, files, missing)
 
 
-def _pack_cores(shell: HostShell, deadline: Deadline, missing: list[str]) -> None:
-    """A core of 150 MiB is mostly empty: packed it is one, and is here in a second.
-
-    An emulated host takes 15 s for each: the newest come first, and none takes the time of all.
-    """
+def _unpacked_cores(shell: HostShell, deadline: Deadline, missing: list[str]) -> list[str]:
+    """The newest first."""
     unpacked = [word for ending in PACKED for word in ("!", "-name", f"*{ending}")]
     listed = ("find", *CORES, "-maxdepth", "1", "-type", "f", *unpacked)
     try:
@@ -181,8 +184,16 @@ def _pack_cores(shell: HostShell, deadline: Deadline, missing: list[str]) -> Non
         newest = sorted(rows, key=lambda row: -float(row[0]))[:MOST_PACKED]
     except (VirtciError, ValueError) as error:
         missing.append(f"packing of cores: {error}")
-        return
-    for _, core in newest:
+        return []
+    return [core for _, core in newest]
+
+
+def _pack(shell: HostShell, cores: list[str], deadline: Deadline, missing: list[str]) -> None:
+    """A core of 150 MiB is mostly empty: packed it is one, and is here in a second.
+
+    An emulated host takes 15 s for each: none takes the time of all.
+    """
+    for core in cores:
         try:
             shell.run(("sh", "-c", _PACK, "virtci", core), deadline.within(CORE_SECONDS))
         except VirtciError as error:

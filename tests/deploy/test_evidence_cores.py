@@ -5,13 +5,16 @@ from __future__ import annotations
 import gzip
 import os
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from ci.deadline import Deadline
 from ci.deploy import evidence
 from ci.deploy.sshshell import SshShell
-from ci.deploy.transfer import Limits
+from ci.deploy.transfer import HostShell, Limits
+from ci.errors import InfraError
+from tests.clock import FakeClock
 
 pytestmark = pytest.mark.real
 SLOW_GZIP = """#!/bin/sh
@@ -39,6 +42,30 @@ def gathered(ssh: SshShell, place: Path, seconds: float = 120.0) -> tuple[Path, 
     folder.mkdir()
     found = evidence.gather_over(ssh, "test", folder, Deadline.after(seconds))
     return folder / str(place).strip("/").replace("/", "-"), "\n".join(found.missing)
+
+
+class Dead:
+    """A host that is gone: whatever is asked takes all its time. Notes how much that was."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+
+    def run(self, _argv: object, deadline: Deadline, **_: object) -> None:
+        self.clock.sleep(deadline.remaining())
+        raise InfraError("nobody answers")
+
+    def get_tree(self, _remote: str, _local: Path, deadline: Deadline, **_: object) -> None:
+        self.run((), deadline)
+
+
+def test_a_host_that_is_gone_is_given_up_in_the_usual_time(tmp_path: Path) -> None:
+    dead = Dead()
+    began = dead.clock.monotonic()
+    deadline = Deadline.after(300, dead.clock)
+    found = evidence.gather_over(cast(HostShell, dead), "xen", tmp_path, deadline)
+    assert dead.clock.monotonic() - began <= evidence.REST_SECONDS
+    assert found.missing
+    assert not found.files
 
 
 def names(folder: Path) -> set[str]:
