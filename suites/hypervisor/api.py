@@ -59,7 +59,7 @@ class Session:
         self.hung_on = 0  # the process that a call hung on last, if it runs on this machine
         self._blamed = False  # whether the death of this daemon has been told already
         self._sockets: tuple[int, ...] = ()
-        self._before: frozenset[int] = frozenset()  # sockets of others, from before it was opened
+        self._before: daemons.Sockets = frozenset()  # sockets of others, from before it was opened
         self._others: frozenset[int] = frozenset()  # likewise each ssh of others
         self._transports: frozenset[int] = frozenset()
         self._connection: Handle | None = None

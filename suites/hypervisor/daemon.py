@@ -192,19 +192,26 @@ def _named() -> int:
     return 0
 
 
-def open_sockets() -> frozenset[int]:
-    """The descriptors of this process that are sockets."""
+Sockets = frozenset[tuple[int, int]]
+
+
+def open_sockets() -> Sockets:
+    """The descriptors of this process that are sockets, each with its inode.
+
+    A number alone does not tell a socket: one that is closed meanwhile leaves it to the next.
+    """
     found = set()
     for path in tuple(Path("/proc/self/fd").iterdir()):
         with contextlib.suppress(OSError):
-            if stat.S_ISSOCK(path.stat().st_mode):
-                found.add(int(path.name))
+            about = path.stat()
+            if stat.S_ISSOCK(about.st_mode):
+                found.add((int(path.name), about.st_ino))
     return frozenset(found)
 
 
-def fresh_sockets(before: frozenset[int]) -> tuple[int, ...]:
+def fresh_sockets(before: Sockets) -> tuple[int, ...]:
     """Those that were not there before: of a connection that is made, or is being made."""
-    return tuple(sorted(open_sockets() - before))
+    return tuple(sorted(fd for fd, _ in open_sockets() - before))
 
 
 def transports() -> frozenset[int]:

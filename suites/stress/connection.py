@@ -76,7 +76,7 @@ class Connection:
         self._sink = sink
         self._timer = start_event_loop()
         self._sockets: tuple[int, ...] = ()
-        self._before: frozenset[int] = frozenset()  # sockets of others, from before it was opened
+        self._before: daemons.Sockets = frozenset()  # sockets of others, from before it was opened
         self._others: frozenset[int] = frozenset()  # likewise each ssh of others
         self._transports: frozenset[int] = frozenset()
         self._callbacks: tuple[int, ...] = ()

@@ -82,3 +82,15 @@ def test_a_child_that_has_ended_hides_no_other() -> None:
             assert ended.pid not in found
             daemons.end_transports(found & {talking.pid})
             assert talking.wait(30) == -signal.SIGKILL
+
+
+def test_a_new_socket_under_the_number_of_one_that_was_closed_is_new() -> None:
+    ours, theirs = socket.socketpair()
+    number = ours.fileno()
+    with theirs:
+        before = daemons.open_sockets()
+        ours.close()
+        with socket.socket() as fresh:
+            assert fresh.fileno() == number
+            assert number in daemons.fresh_sockets(before)
+            assert theirs.fileno() not in daemons.fresh_sockets(before)
