@@ -91,6 +91,7 @@ def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ci.deploy.choose.SURVEY_SECONDS", 10.0)
     monkeypatch.setattr("ci.pipelines.recovery.HOLDER_SECONDS", 4.0)
     monkeypatch.setattr("ci.pipelines.witness.EVIDENCE_SECONDS", 6.0)
+    monkeypatch.setattr("ci.deploy.evidence.REST_SECONDS", 6.0)
     for name in ("LOOK_SECONDS", "TIDY_SECONDS"):
         monkeypatch.setattr(f"ci.pipelines.lane.{name}", 6.0)
 
