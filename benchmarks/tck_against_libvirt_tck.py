@@ -1,6 +1,8 @@
 """Our API suite against libvirt-tck: distinct API functions, results, wall seconds.
 
-    LIBVIRT_TCK_DIR=... python -m benchmarks.tck_against_libvirt_tck [test|qemu] [AREA-OR-SCRIPT] [--untraced]
+    LIBVIRT_TCK_DIR=... python -m benchmarks.tck_against_libvirt_tck DRIVER [AREA] [--untraced]
+
+DRIVER is test or qemu; AREA may be a script of libvirt-tck as well.
 
 Both run on the same daemon (or on test:///default), one after the other. Which functions were
 called is read from libvirt's own debug log on the client's side, so both bindings are measured
